@@ -1,0 +1,1 @@
+//! Who may do what: viewers, roles, visibility and the one decision function

@@ -1,0 +1,1 @@
+//! Parcels times items to statistics: plan, scan, rows

@@ -1,0 +1,10 @@
+//! Grids on the Earth: coordinate reference systems, affine transforms, windows and geoboxes.
+//!
+//! Coordinates are always x, y (easting, northing or longitude, latitude); authority axis order
+//! is the business of the faces that need it. Geographic coordinates are in degrees.
+
+mod geobox;
+mod transform;
+
+pub use geobox::{Bbox, Bounds, GeoBox, Size, Window};
+pub use transform::{Point, Transform};

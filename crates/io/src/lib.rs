@@ -1,0 +1,1 @@
+//! Named stores, raster blocks, COG reading and writing, vector formats

@@ -1,0 +1,1 @@
+//! Pixels in memory: bands, masks, coverage shares and exact statistics

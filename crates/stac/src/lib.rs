@@ -1,0 +1,1 @@
+//! STAC items, collections, assets and datetimes

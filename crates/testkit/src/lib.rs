@@ -1,0 +1,1 @@
+//! Fixtures, fault-injecting servers and assertions for tests; ships nothing
