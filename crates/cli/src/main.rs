@@ -1,1 +1,115 @@
-fn main() {}
+//! The `swath` program: reads what was typed, the configuration and the environment; prints results.
+//!
+//! Every command is a file in [`command`]; [`error`] turns errors into exit codes in one table.
+
+mod command;
+mod config;
+mod error;
+mod progress;
+mod simulate;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::{EXIT_BUG, EXIT_USAGE};
+
+/// Earth-observation data at work: from rasters and parcels to statistics and series.
+#[derive(Debug, Parser)]
+#[command(name = "swath", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, clap::Args)]
+struct GlobalArgs {
+    /// Data home: configuration, caches and later the archive
+    #[arg(long, global = true, env = "SWATH_HOME", default_value = "./swath-data", value_name = "DIR")]
+    home: PathBuf,
+    /// Configuration file [default: HOME/swath.toml, if there is one]
+    #[arg(long, global = true, env = "SWATH_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Compute threads [default: all cores]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show what a raster is: CRS, grid, bands, blocks, overviews, COG validity
+    Info(command::info::InfoArgs),
+    /// Write a raster as a cloud-optimised GeoTIFF
+    Convert(command::convert::ConvertArgs),
+    /// Statistics of one raster for every parcel
+    Zonal(command::zonal::ZonalArgs),
+    /// Statistics of many dated rasters or STAC items for every parcel
+    Extract(command::extract::ExtractArgs),
+    /// Look at parcel files
+    #[command(subcommand)]
+    Parcels(command::parcels::ParcelsCommand),
+    /// Make a landscape with known truth: parcels, Sentinel-like scenes, events
+    Simulate(simulate::SimulateArgs),
+    /// Simulate a season, extract it and show it; or do so with the rasters in a folder
+    Demo(command::demo::DemoArgs),
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors: clap knows, and prints where each belongs.
+            let code = if error.use_stderr() { EXIT_USAGE } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("SWATH_LOG").unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let threads = cli.global.threads.map_or_else(config::available_threads, usize::from);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let (Ok(()), Ok(runtime)) = (pool, runtime) else {
+        eprintln!("error: the system gives no threads");
+        return ExitCode::from(EXIT_BUG);
+    };
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            tokio::select! {
+                outcome = run(cli, threads) => outcome,
+                // Dropping the work removes what is half-written.
+                _ = tokio::signal::ctrl_c() => Err(error::Interrupted.into()),
+            }
+        })
+    }));
+    // Blocking work that is still under way must not hold the exit up.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            error::print(&error);
+            ExitCode::from(error::exit_code(&error))
+        }
+        Err(_) => {
+            eprintln!("error: this is a bug in swath; please report it with the command and the lines above");
+            ExitCode::from(EXIT_BUG)
+        }
+    }
+}
+
+async fn run(cli: Cli, threads: usize) -> anyhow::Result<()> {
+    let context = config::Context::load(&cli.global, threads)?;
+    match cli.command {
+        Command::Info(args) => command::info::run(&context, args).await,
+        Command::Convert(args) => command::convert::run(&context, args).await,
+        Command::Zonal(args) => command::zonal::run(&context, args).await,
+        Command::Extract(args) => command::extract::run(&context, args).await,
+        Command::Parcels(args) => command::parcels::run(args).await,
+        Command::Simulate(args) => command::simulate::run(args).await,
+        Command::Demo(args) => command::demo::run(&context, args).await,
+    }
+}

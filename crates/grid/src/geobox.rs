@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Point, Transform};
+use crate::{Crs, Point, Transform};
 
 /// Width and height of a grid in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -29,7 +29,12 @@ pub struct Window {
 impl Window {
     /// Returns the whole of a grid.
     pub fn full(size: Size) -> Self {
-        Self { col: 0, row: 0, width: size.width, height: size.height }
+        Self {
+            col: 0,
+            row: 0,
+            width: size.width,
+            height: size.height,
+        }
     }
 
     /// Returns the column after the last.
@@ -126,19 +131,46 @@ pub struct Bbox {
     pub north: f64,
 }
 
-/// A grid without its CRS: the affine transform and the size.
+/// The full definition of a grid: CRS, affine transform and size.
 ///
 /// A `GeoBox` that exists has a positive size and an invertible transform.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "RawGeoBox")]
 pub struct GeoBox {
+    crs: Crs,
     transform: Transform,
     size: Size,
 }
 
+/// A geobox as written, not yet checked.
+#[derive(Deserialize)]
+struct RawGeoBox {
+    crs: Crs,
+    transform: Transform,
+    size: Size,
+}
+
+impl TryFrom<RawGeoBox> for GeoBox {
+    type Error = &'static str;
+
+    fn try_from(raw: RawGeoBox) -> Result<Self, Self::Error> {
+        Self::new(raw.crs, raw.transform, raw.size).ok_or("a geobox has at least one pixel")
+    }
+}
+
 impl GeoBox {
     /// Returns a geobox, `None` where the size is zero.
-    pub fn new(transform: Transform, size: Size) -> Option<Self> {
-        (size.width > 0 && size.height > 0).then_some(Self { transform, size })
+    pub fn new(crs: Crs, transform: Transform, size: Size) -> Option<Self> {
+        (size.width > 0 && size.height > 0).then_some(Self {
+            crs,
+            transform,
+            size,
+        })
+    }
+
+    /// Returns the CRS of the grid.
+    pub fn crs(&self) -> &Crs {
+        &self.crs
     }
 
     /// Returns the pixel-corner to CRS transform.
@@ -158,7 +190,10 @@ impl GeoBox {
         [
             Point { x: 0.0, y: 0.0 },
             Point { x: width, y: 0.0 },
-            Point { x: width, y: height },
+            Point {
+                x: width,
+                y: height,
+            },
             Point { x: 0.0, y: height },
         ]
         .map(|corner| self.transform.to_crs(corner))
@@ -180,17 +215,58 @@ mod tests {
 
     #[test]
     fn windows_that_only_touch_share_no_pixel() {
-        let left = Window { col: 0, row: 0, width: 4, height: 4 };
-        let right = Window { col: 4, row: 0, width: 4, height: 4 };
+        let left = Window {
+            col: 0,
+            row: 0,
+            width: 4,
+            height: 4,
+        };
+        let right = Window {
+            col: 4,
+            row: 0,
+            width: 4,
+            height: 4,
+        };
         assert_eq!(left.intersection(&right), None);
-        let over = Window { col: 3, row: 2, width: 4, height: 4 };
-        assert_eq!(left.intersection(&over), Some(Window { col: 3, row: 2, width: 1, height: 2 }));
+        let over = Window {
+            col: 3,
+            row: 2,
+            width: 4,
+            height: 4,
+        };
+        assert_eq!(
+            left.intersection(&over),
+            Some(Window {
+                col: 3,
+                row: 2,
+                width: 1,
+                height: 2
+            })
+        );
     }
 
     #[test]
     fn bounds_of_a_north_up_grid() {
-        let transform = Transform::north_up(Point { x: 100.0, y: 200.0 }, 10.0).expect("positive resolution");
-        let geobox = GeoBox::new(transform, Size { width: 3, height: 2 }).expect("positive size");
-        assert_eq!(geobox.bounds(), Bounds { min_x: 100.0, min_y: 180.0, max_x: 130.0, max_y: 200.0 });
+        let crs = Crs::from_epsg(32632).expect("a known code");
+        let transform =
+            Transform::north_up(Point { x: 100.0, y: 200.0 }, 10.0).expect("positive resolution");
+        let geobox = GeoBox::new(
+            crs,
+            transform,
+            Size {
+                width: 3,
+                height: 2,
+            },
+        )
+        .expect("positive size");
+        assert_eq!(
+            geobox.bounds(),
+            Bounds {
+                min_x: 100.0,
+                min_y: 180.0,
+                max_x: 130.0,
+                max_y: 200.0
+            }
+        );
     }
 }

@@ -1,1 +1,21 @@
-//! Named stores, raster blocks, COG reading and writing, vector formats
+//! Bytes: named stores, raster blocks, COG reading and writing, vector formats.
+//!
+//! Fetching is async, decoding is sync; [`compute::run`] is the bridge.
+
+mod codec;
+pub mod cog;
+pub mod compute;
+mod error;
+mod raster;
+mod store;
+mod tiff;
+pub mod vector;
+
+pub use codec::DecodeScratch;
+pub use error::{ErrorKind, IoError};
+pub use raster::{
+    BandDescription, BandInfo, BlockPlan, CogDescription, DecodedBlock, FetchedBlock, GeoTiff, ImageDescription,
+    RasterDescription, blocks,
+};
+pub use store::{AssetRef, AwsEnvironment, Fetched, StoreConfig, StoreKind, Stores};
+pub use tiff::{Compression, Interleave};

@@ -1,0 +1,140 @@
+//! `swath extract`: statistics of many dated rasters for every parcel.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Result;
+use swath_extract::{ExtractOptions, ExtractReport, extract, find_items};
+use swath_stac::parse_datetime;
+
+use super::measure_args::{MeasureArgs, parse_classes, print_shifts};
+use crate::config::Context;
+use crate::error::{PartialDataError, UsageError};
+use crate::progress::Progress;
+
+/// Classes of Sentinel-2's scene classification that are dropped where none are named:
+/// no data, saturated, cloud shadow, cloud of medium and high probability, cirrus.
+const SCL_DROPPED: &str = "0,1,3,8,9,10";
+/// Skipped items that are shown one by one.
+const SKIPPED_SHOWN: usize = 20;
+
+/// Arguments of `swath extract`.
+#[derive(Debug, clap::Args)]
+pub struct ExtractArgs {
+    /// STAC item or collection files, stac-geoparquet, rasters, or folders of them
+    #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
+    pub items: Vec<String>,
+    #[command(flatten)]
+    pub measure: MeasureArgs,
+    /// Only items in this time: A/B, half-open; either side may be ".."
+    #[arg(long, value_name = "A/B")]
+    pub datetime: Option<String>,
+    /// Bands by name or common name [default: all]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub bands: Vec<String>,
+    /// Bands of classes: count each class, in a second file OUT.classes.EXT
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub classes: Vec<String>,
+    /// Drop pixels of these classes of the item's scene classification (SCL), and its nodata
+    #[arg(long, value_name = "CLASSES", num_args = 0..=1, default_missing_value = SCL_DROPPED)]
+    pub mask_scl: Option<String>,
+    /// Stored values: leave out scale and offset
+    #[arg(long)]
+    pub unscaled: bool,
+    /// Form of the date in raster names, where no tag has it, as %Y%m%dT%H%M%S
+    #[arg(long, value_name = "PATTERN")]
+    pub date_pattern: Option<String>,
+    /// Output: .parquet, .csv or .json
+    #[arg(short, long, value_name = "OUT")]
+    pub output: PathBuf,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Failing stores and outputs; items that are damaged, after the rest was done.
+pub async fn run(context: &Context, args: ExtractArgs) -> Result<()> {
+    let report = run_quietly(context, &args).await?;
+    if args.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print_report(&report, &args);
+    }
+    match report.failures() {
+        0 => Ok(()),
+        failures => Err(PartialDataError(format!("{failures} items could not be measured; the rest is in {}", args.output.display())).into()),
+    }
+}
+
+/// Does the work and says nothing but progress.
+///
+/// # Errors
+/// As [`run`], but for damaged items, which are in the report.
+pub async fn run_quietly(context: &Context, args: &ExtractArgs) -> Result<ExtractReport> {
+    let (from, to) = parse_interval(args.datetime.as_deref())?;
+    let options = ExtractOptions {
+        bands: args.bands.clone(),
+        classes: args.classes.clone(),
+        mask_scl: args.mask_scl.as_deref().map(parse_classes).transpose()?,
+        is_unscaled: args.unscaled,
+        date_pattern: args.date_pattern.clone(),
+        datetime_from_us: from,
+        datetime_to_us: to,
+    };
+    let list = find_items(&context.stores, &args.items).await?;
+    let extractor = args.measure.extractor(context).await?;
+    let progress = Progress::new("items");
+    let start = Instant::now();
+    let shown = |done: usize, total: usize, rows: u64| {
+        let rate = rows as f64 / start.elapsed().as_secs_f64().max(1e-9);
+        progress.set(done as u64, total as u64, &format!("{rows} rows, {rate:.0} rows/s"));
+    };
+    let report = extract(&extractor, list, &options, &args.output, &shown).await?;
+    print_shifts(&extractor);
+    Ok(report)
+}
+
+fn parse_interval(text: Option<&str>) -> Result<(Option<i64>, Option<i64>), UsageError> {
+    let Some(text) = text else { return Ok((None, None)) };
+    let wrong = |reason: String| UsageError(format!("--datetime {text}: {reason}"));
+    let (from, to) = text.split_once('/').ok_or_else(|| wrong("expected A/B".to_owned()))?;
+    let end = |text: &str| match text {
+        "" | ".." => Ok(None),
+        text => parse_datetime(text).map(|at| Some(at.timestamp_micros())).map_err(|error| wrong(error.to_string())),
+    };
+    let (from, to) = (end(from)?, end(to)?);
+    if let (Some(from), Some(to)) = (from, to)
+        && from >= to
+    {
+        return Err(wrong("it ends before it begins".to_owned()));
+    }
+    Ok((from, to))
+}
+
+fn print_report(report: &ExtractReport, args: &ExtractArgs) {
+    eprintln!(
+        "{} rows of {} items for {} parcels written to {}",
+        report.rows, report.measured, report.parcels, args.output.display()
+    );
+    if let Some(path) = &report.classes {
+        eprintln!("{} class counts written to {}", report.class_rows, path.display());
+    }
+    let note = |count: u64, what: &str| {
+        if count > 0 {
+            eprintln!("{count} {what}");
+        }
+    };
+    note(report.resumed as u64, "items were done by an earlier run");
+    note(report.outside_datetime as u64, "items are outside of the time asked for");
+    note(report.off_raster, "times a parcel lay off an item's rasters: no row");
+    note(report.skipped.len() as u64, "items or files skipped:");
+    for skipped in report.skipped.iter().take(SKIPPED_SHOWN) {
+        eprintln!("  {}: {}", skipped.name, skipped.reason);
+    }
+    if report.skipped.len() > SKIPPED_SHOWN {
+        eprintln!("  … and {} more (all of them with --json)", report.skipped.len() - SKIPPED_SHOWN);
+    }
+}

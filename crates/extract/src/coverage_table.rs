@@ -1,0 +1,372 @@
+//! Coverage of all parcels on one grid: computed once, kept on disk, read in the order of rows.
+//!
+//! Records stand in the order of their first row, in chunks with a checksum each. A table that fits
+//! a small budget stays in memory; a larger one is read again from its file, chunk by chunk, while a
+//! scan goes down the grid, so that memory does not grow with the number of parcels.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use geo_types::MultiPolygon;
+use rayon::prelude::*;
+use swath_grid::GeoBox;
+use swath_raster::{CoverageRule, coverage};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::ExtractError;
+use crate::coverage_record::{CoverageRecord, push_record};
+
+const MAGIC: &[u8; 8] = b"swathcv2";
+/// Parcels whose records make one chunk.
+const CHUNK_PARCELS: usize = 1024;
+/// Tables up to this many bytes stay in memory.
+const MEMORY_BYTES_MAX: usize = 32 << 20;
+/// Largest chunk that is believed when read back.
+const CHUNK_BYTES_MAX: u64 = 4 << 30;
+
+/// Records of some parcels.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    words: Vec<u32>,
+    starts: Vec<u32>,
+}
+
+impl Chunk {
+    pub(crate) fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    pub(crate) fn record(&self, index: usize) -> CoverageRecord<'_> {
+        CoverageRecord::new(&self.words[self.starts[index] as usize..])
+    }
+
+    fn memory_bytes(&self) -> usize {
+        (self.words.len() + self.starts.len()) * 4
+    }
+}
+
+/// Where a table's chunks are.
+#[derive(Debug)]
+enum Place {
+    Memory(Vec<Arc<Chunk>>),
+    File(PathBuf),
+    /// A file without a name of its own: gone when dropped.
+    Scratch(tempfile::NamedTempFile),
+}
+
+/// The coverage of a set of parcels on one grid.
+#[derive(Debug)]
+pub(crate) struct CoverageTable {
+    place: Place,
+    parcels: usize,
+}
+
+/// What a table is made from.
+pub(crate) struct CoverageInput<'a> {
+    pub(crate) geobox: &'a GeoBox,
+    pub(crate) rule: CoverageRule,
+    pub(crate) parcels: usize,
+    /// Returns a parcel in the CRS of the grid; called from many threads.
+    pub(crate) polygon: &'a (dyn Fn(usize) -> Result<MultiPolygon<f64>, ExtractError> + Sync),
+}
+
+impl CoverageTable {
+    /// Opens the table kept at `path`, `None` where there is none or it is damaged.
+    pub(crate) fn open(path: &Path, parcels: usize) -> Option<Self> {
+        let bytes = std::fs::metadata(path).ok()?.len() as usize;
+        let reader = ChunkReader::open(path)?;
+        if reader.parcels != parcels {
+            return None;
+        }
+        let mut found = 0;
+        let mut kept = Vec::new();
+        for chunk in reader {
+            let chunk = chunk?;
+            found += chunk.len();
+            if bytes <= MEMORY_BYTES_MAX {
+                kept.push(Arc::new(chunk));
+            }
+        }
+        let place = if bytes <= MEMORY_BYTES_MAX { Place::Memory(kept) } else { Place::File(path.to_owned()) };
+        (found == parcels).then_some(Self { place, parcels })
+    }
+
+    /// Computes the table, on all threads; keeps it at `path` if one is given and can be written.
+    ///
+    /// # Errors
+    /// The first error of `input.polygon`.
+    pub(crate) fn compute(input: &CoverageInput, path: Option<&Path>) -> Result<Self, ExtractError> {
+        let order = row_order(input)?;
+        let mut writer = TableWriter::create(path, input.parcels);
+        let mut kept = Some(Vec::new());
+        let mut kept_bytes = 0;
+        for group in order.chunks(CHUNK_PARCELS) {
+            let chunk = compute_chunk(input, group)?;
+            kept_bytes += chunk.memory_bytes();
+            writer = writer.and_then(|mut writer| writer.push(&chunk).then_some(writer));
+            if kept_bytes > MEMORY_BYTES_MAX && writer.is_some() {
+                kept = None;
+            }
+            if let Some(chunks) = &mut kept {
+                chunks.push(Arc::new(chunk));
+            }
+        }
+        let file = writer.and_then(TableWriter::finish);
+        let place = match (kept, file) {
+            (Some(chunks), _) => Place::Memory(chunks),
+            (None, Some(place)) => place,
+            (None, None) => {
+                let reason = "the coverage cache could not be written and is too large for memory: \
+                              give a --home with free space".to_owned();
+                return Err(ExtractError::Cache { reason });
+            }
+        };
+        Ok(Self { place, parcels: input.parcels })
+    }
+
+    /// Returns the number of parcels.
+    pub(crate) fn parcels(&self) -> usize {
+        self.parcels
+    }
+
+    /// Returns the chunks in the order of first rows.
+    ///
+    /// # Errors
+    /// Where the file vanished or was damaged meanwhile.
+    pub(crate) fn chunks(&self) -> Result<ChunkIter, ExtractError> {
+        let reader = |path: &Path| {
+            ChunkReader::open(path).map(ChunkIter::File).ok_or_else(|| damaged(path))
+        };
+        match &self.place {
+            Place::Memory(chunks) => Ok(ChunkIter::Memory(chunks.clone().into_iter())),
+            Place::File(path) => reader(path),
+            Place::Scratch(file) => reader(file.path()),
+        }
+    }
+}
+
+fn damaged(path: &Path) -> ExtractError {
+    let reason = format!("{} was damaged or removed while in use; run the command again", path.display());
+    ExtractError::Cache { reason }
+}
+
+/// Chunks of a table, from memory or file.
+pub(crate) enum ChunkIter {
+    Memory(std::vec::IntoIter<Arc<Chunk>>),
+    File(ChunkReader),
+}
+
+impl Iterator for ChunkIter {
+    type Item = Result<Arc<Chunk>, ExtractError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Memory(chunks) => chunks.next().map(Ok),
+            Self::File(reader) => {
+                let path = reader.path.clone();
+                reader.next().map(|chunk| chunk.map(Arc::new).ok_or_else(|| damaged(&path)))
+            }
+        }
+    }
+}
+
+/// Returns first row on the grid and number of each parcel, ordered.
+fn row_order(input: &CoverageInput) -> Result<Vec<(u32, u32)>, ExtractError> {
+    let transform = *input.geobox.transform();
+    let mut keyed = (0..input.parcels)
+        .into_par_iter()
+        .map(|parcel| {
+            let polygon = (input.polygon)(parcel)?;
+            let rows = polygon.iter().flat_map(|part| part.exterior().0.iter()).map(|coord| {
+                transform.to_grid(swath_grid::Point { x: coord.x, y: coord.y }).y
+            });
+            let first = rows.fold(f64::INFINITY, f64::min);
+            // `as` saturates: parcels without any vertex go last, those above the grid to row 0.
+            Ok((first.floor().max(0.0) as u32, parcel as u32))
+        })
+        .collect::<Result<Vec<_>, ExtractError>>()?;
+    keyed.par_sort_unstable();
+    Ok(keyed)
+}
+
+fn compute_chunk(input: &CoverageInput, group: &[(u32, u32)]) -> Result<Chunk, ExtractError> {
+    let parts = group
+        .par_chunks(32)
+        .map(|parcels| {
+            let mut words = Vec::new();
+            let mut starts = Vec::with_capacity(parcels.len());
+            for (first_row, parcel) in parcels {
+                let polygon = (input.polygon)(*parcel as usize)?;
+                let mask = coverage(&polygon, input.geobox, input.rule);
+                starts.push(words.len() as u32);
+                push_record(&mut words, *parcel, *first_row, &mask);
+            }
+            Ok((words, starts))
+        })
+        .collect::<Result<Vec<(Vec<u32>, Vec<u32>)>, ExtractError>>()?;
+    let mut chunk = Chunk { words: Vec::new(), starts: Vec::new() };
+    for (words, starts) in parts {
+        let base = chunk.words.len();
+        if u32::try_from(base + words.len()).is_err() {
+            let reason = "more than 16 GiB of coverage in 1,024 parcels: parcels this large need a coarser grid";
+            return Err(ExtractError::Limit { reason: reason.to_owned() });
+        }
+        chunk.starts.extend(starts.iter().map(|start| start + base as u32));
+        chunk.words.extend(words);
+    }
+    Ok(chunk)
+}
+
+/// Writes a table beside its name and renames it when complete.
+struct TableWriter {
+    file: BufWriter<tempfile::NamedTempFile>,
+    path: Option<PathBuf>,
+}
+
+impl TableWriter {
+    fn create(path: Option<&Path>, parcels: usize) -> Option<Self> {
+        let file = match path.and_then(Path::parent) {
+            Some(folder) => {
+                std::fs::create_dir_all(folder).ok()?;
+                tempfile::NamedTempFile::new_in(folder)
+            }
+            None => tempfile::NamedTempFile::new(),
+        };
+        let mut file = BufWriter::with_capacity(1 << 20, file.ok()?);
+        file.write_all(MAGIC).ok()?;
+        file.write_all(&(parcels as u64).to_le_bytes()).ok()?;
+        Some(Self { file, path: path.map(Path::to_owned) })
+    }
+
+    fn push(&mut self, chunk: &Chunk) -> bool {
+        let starts = to_bytes(&chunk.starts);
+        let words = to_bytes(&chunk.words);
+        let mut head = Vec::with_capacity(32);
+        for number in [starts.len() as u64, words.len() as u64, xxh3_64(&starts), xxh3_64(&words)] {
+            head.extend(number.to_le_bytes());
+        }
+        [&head, &starts, &words].into_iter().all(|part| self.file.write_all(part).is_ok())
+    }
+
+    fn finish(self) -> Option<Place> {
+        let file = self.file.into_inner().ok()?;
+        match self.path {
+            Some(path) => {
+                file.persist(&path).ok()?;
+                Some(Place::File(path))
+            }
+            None => Some(Place::Scratch(file)),
+        }
+    }
+}
+
+fn to_bytes(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+fn to_words(bytes: &[u8]) -> Vec<u32> {
+    let word = |raw: &[u8]| u32::from_le_bytes(raw.try_into().expect("four bytes"));
+    bytes.chunks_exact(4).map(word).collect()
+}
+
+/// Reads the chunks of a kept table; `None` items mean damage.
+pub(crate) struct ChunkReader {
+    file: BufReader<File>,
+    path: PathBuf,
+    parcels: usize,
+    is_done: bool,
+}
+
+impl ChunkReader {
+    fn open(path: &Path) -> Option<Self> {
+        let mut file = BufReader::with_capacity(1 << 20, File::open(path).ok()?);
+        let mut head = [0; 16];
+        file.read_exact(&mut head).ok()?;
+        let parcels = u64::from_le_bytes(head[8..].try_into().ok()?) as usize;
+        (head[..8] == MAGIC[..]).then_some(Self { file, path: path.to_owned(), parcels, is_done: false })
+    }
+
+    fn read(&mut self) -> Option<Option<Chunk>> {
+        let mut head = [0; 32];
+        let first = self.file.read(&mut head).ok();
+        match first {
+            Some(0) => return None,
+            Some(len) => {
+                if self.file.read_exact(&mut head[len..]).is_err() {
+                    return Some(None);
+                }
+            }
+            None => return Some(None),
+        }
+        let number = |index: usize| {
+            u64::from_le_bytes(head[index * 8..index * 8 + 8].try_into().expect("eight bytes"))
+        };
+        let mut part = |len: u64, sum: u64| {
+            let mut bytes = Vec::new();
+            (len <= CHUNK_BYTES_MAX).then_some(())?;
+            (&mut self.file).take(len).read_to_end(&mut bytes).ok()?;
+            (bytes.len() as u64 == len && xxh3_64(&bytes) == sum).then(|| to_words(&bytes))
+        };
+        let starts = part(number(0), number(2));
+        let words = part(number(1), number(3));
+        Some(starts.zip(words).map(|(starts, words)| Chunk { words, starts }))
+    }
+}
+
+impl Iterator for ChunkReader {
+    type Item = Option<Chunk>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_done {
+            return None;
+        }
+        let chunk = self.read();
+        self.is_done = !matches!(chunk, Some(Some(_)));
+        chunk
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use geo_types::{Coord, LineString, Polygon};
+    use swath_grid::{Crs, Point, Size, Transform};
+
+    fn table(path: Option<&Path>) -> CoverageTable {
+        let transform = Transform::north_up(Point { x: 0.0, y: 100.0 }, 1.0).expect("positive");
+        let crs = Crs::from_epsg(32632).expect("known");
+        let geobox = GeoBox::new(crs, transform, Size { width: 100, height: 100 }).expect("positive");
+        let square = |parcel: usize| {
+            let (x, y) = (parcel as f64 * 7.0, 90.0 - parcel as f64 * 9.0);
+            let corners = [(x, y), (x + 5.5, y), (x + 5.5, y + 5.5), (x, y + 5.5), (x, y)];
+            let ring = LineString(corners.iter().map(|(x, y)| Coord { x: *x, y: *y }).collect());
+            Ok(MultiPolygon(vec![Polygon::new(ring, vec![])]))
+        };
+        let input = CoverageInput { geobox: &geobox, rule: CoverageRule::Fraction, parcels: 9, polygon: &square };
+        CoverageTable::compute(&input, path).expect("computes")
+    }
+
+    #[test]
+    fn a_kept_table_is_read_back_and_damage_is_noticed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("coverage/a.cov");
+        let made = table(Some(&path));
+        let count = |table: &CoverageTable| -> usize {
+            table.chunks().expect("opens").map(|chunk| chunk.expect("whole").len()).sum()
+        };
+        assert_eq!(count(&made), 9);
+        let opened = CoverageTable::open(&path, 9).expect("kept");
+        assert_eq!(count(&opened), 9);
+        assert!(CoverageTable::open(&path, 8).is_none());
+        let mut bytes = std::fs::read(&path).expect("readable");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&path, &bytes).expect("writable");
+        assert!(CoverageTable::open(&path, 9).is_none());
+        bytes.truncate(middle);
+        std::fs::write(&path, &bytes).expect("writable");
+        assert!(CoverageTable::open(&path, 9).is_none());
+    }
+}

@@ -1,0 +1,100 @@
+//! What can go wrong between parcels and rows.
+
+use std::path::PathBuf;
+
+use swath_io::{ErrorKind, IoError};
+use thiserror::Error;
+
+/// Error of this crate.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ExtractError {
+    /// A raster cannot be read.
+    #[error(transparent)]
+    Io(Box<IoError>),
+    /// A parcel cannot be brought to the grid.
+    #[error("parcel {parcel_id}: {reason}")]
+    Parcel {
+        /// Its id.
+        parcel_id: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// Parcels and raster do not fit together.
+    #[error("{href}: {reason}")]
+    Grid {
+        /// The raster.
+        href: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A band or class was asked for that is not there.
+    #[error("{href}: no band \"{name}\" (it has {known})")]
+    NoBand {
+        /// The raster or item.
+        href: String,
+        /// As asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// The items given are not usable.
+    #[error("{href}: {reason}")]
+    Items {
+        /// File or folder.
+        href: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// An output cannot be written.
+    #[error("{path}: {reason}", path = path.display())]
+    Output {
+        /// The file.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The coverage cache failed.
+    #[error("coverage cache: {reason}")]
+    Cache {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// Scratch space failed.
+    #[error("scratch space: {reason}")]
+    Scratch {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A limit was reached.
+    #[error("{reason}")]
+    Limit {
+        /// Which, and what to do.
+        reason: String,
+    },
+    /// The options contradict each other or the data.
+    #[error("{reason}")]
+    Options {
+        /// Why, and what to do.
+        reason: String,
+    },
+}
+
+impl From<IoError> for ExtractError {
+    fn from(error: IoError) -> Self {
+        Self::Io(Box::new(error))
+    }
+}
+
+impl ExtractError {
+    /// Returns the kind of the error.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Io(error) => error.kind(),
+            Self::Parcel { .. } | Self::Grid { .. } | Self::Items { .. } => ErrorKind::Data,
+            Self::NoBand { .. } | Self::Options { .. } => ErrorKind::Invalid,
+            Self::Output { .. } | Self::Cache { .. } | Self::Scratch { .. } => ErrorKind::Upstream,
+            Self::Limit { .. } => ErrorKind::Limit,
+        }
+    }
+}

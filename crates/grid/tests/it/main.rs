@@ -1,0 +1,5 @@
+//! Integration tests of the grid crate.
+
+mod gie;
+mod golden;
+mod properties;

@@ -1,0 +1,77 @@
+//! Plain bytes of a block to one typed vector per band.
+
+use swath_raster::{DataType, Pixels};
+
+use super::predictor::keeps_file_order;
+use crate::tiff::ImageLayout;
+
+/// Returns the wanted `bands` of a block as vectors of `block width x rows` values.
+pub(super) fn separate(
+    layout: &ImageLayout,
+    plain: &[u8],
+    rows: u32,
+    bands: &[usize],
+) -> Result<Vec<Pixels>, String> {
+    let samples = layout.bands_per_block();
+    if layout.bits < 8 {
+        let values = widen_bits(layout, plain, rows);
+        return Ok(bands.iter().map(|band| Pixels::U8(every(&values, samples, *band))).collect());
+    }
+    let is_little_endian = if keeps_file_order(layout) {
+        layout.is_little_endian
+    } else {
+        cfg!(target_endian = "little")
+    };
+    macro_rules! band_values {
+        ($variant:ident, $type:ty) => {
+            bands
+                .iter()
+                .map(|band| {
+                    const LEN: usize = size_of::<$type>();
+                    let first = &plain[(*band * LEN).min(plain.len())..];
+                    let load = |chunk: &[u8]| {
+                        let raw: [u8; LEN] = chunk[..LEN].try_into().expect("a chunk holds a sample");
+                        if is_little_endian { <$type>::from_le_bytes(raw) } else { <$type>::from_be_bytes(raw) }
+                    };
+                    Pixels::$variant(match samples {
+                        1 => first.chunks_exact(LEN).map(load).collect(),
+                        // `chunks` keeps the last pixel, whose chunk is short by the skipped bands.
+                        2 => first.chunks(2 * LEN).map(load).collect(),
+                        _ => first.chunks(samples * LEN).map(load).collect(),
+                    })
+                })
+                .collect()
+        };
+    }
+    Ok(match layout.data_type {
+        DataType::U8 => band_values!(U8, u8),
+        DataType::I8 => band_values!(I8, i8),
+        DataType::U16 => band_values!(U16, u16),
+        DataType::I16 => band_values!(I16, i16),
+        DataType::U32 => band_values!(U32, u32),
+        DataType::I32 => band_values!(I32, i32),
+        DataType::U64 => band_values!(U64, u64),
+        DataType::I64 => band_values!(I64, i64),
+        DataType::F32 => band_values!(F32, f32),
+        DataType::F64 => band_values!(F64, f64),
+    })
+}
+
+fn every(values: &[u8], samples: usize, band: usize) -> Vec<u8> {
+    values.iter().skip(band).step_by(samples).copied().collect()
+}
+
+/// Widens samples of 1, 2 or 4 bits, packed from the high bit on and padded to bytes at each row end.
+fn widen_bits(layout: &ImageLayout, plain: &[u8], rows: u32) -> Vec<u8> {
+    let bits = layout.bits as usize;
+    let per_row = layout.block.width as usize * layout.bands_per_block();
+    let mask = (1u8 << bits) - 1;
+    let mut values = Vec::with_capacity(per_row * rows as usize);
+    for line in plain.chunks_exact(layout.row_bytes() as usize) {
+        for sample in 0..per_row {
+            let bit = sample * bits;
+            values.push(line[bit / 8] >> (8 - bits - bit % 8) & mask);
+        }
+    }
+    values
+}

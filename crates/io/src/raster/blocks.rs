@@ -1,0 +1,390 @@
+//! Blocks of a raster: fetched async in plan order, decoded sync by whoever holds them.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt, TryStreamExt};
+use swath_grid::{Size, Window};
+use swath_raster::{Mask, Pixels, for_pixels};
+
+use super::GeoTiff;
+use crate::IoError;
+use crate::codec::{DecodeScratch, decode_block};
+use crate::tiff::{ImageLayout, Interleave};
+
+/// Stored bytes that one step of the stream fetches, about.
+const BATCH_BYTES: u64 = 4 << 20;
+/// Most blocks that one step of the stream fetches.
+const BATCH_BLOCKS: usize = 256;
+/// Steps under way at once: with the batch this bounds the memory of what waits.
+const BATCHES_AHEAD: usize = 4;
+
+/// Which blocks of a raster to read.
+#[derive(Debug, Clone)]
+pub struct BlockPlan {
+    /// 0 = full resolution, then overviews from large to small.
+    pub level: usize,
+    /// Bands by position, from 0.
+    pub bands: Vec<usize>,
+    /// Block numbers, row by row from the north-west corner, in the order wanted.
+    pub numbers: Vec<u32>,
+}
+
+/// One block as stored, with all that its decoding needs.
+#[derive(Debug, Clone)]
+pub struct FetchedBlock {
+    raster: Arc<GeoTiff>,
+    level: usize,
+    number: u32,
+    bands: Arc<[usize]>,
+    /// Stored bytes by plane; `None`: not stored (sparse).
+    planes: Vec<(usize, Option<Bytes>)>,
+    mask_parts: Vec<(u32, Option<Bytes>)>,
+}
+
+/// Values of one block: only pixels inside the image, row by row.
+#[derive(Debug, Clone)]
+pub struct DecodedBlock {
+    /// Its pixels in the grid of the level.
+    pub window: Window,
+    /// One vector per wanted band, each of `window.len()` values.
+    pub bands: Vec<Pixels>,
+    /// What is valid, per wanted band; `true` = valid.
+    pub masks: Vec<Mask>,
+}
+
+/// Fetches the blocks of `plan` in its order: near ones with one request, a bounded number ahead.
+///
+/// Safe to drop at any time. Each block costs its stored bytes until it is decoded.
+pub fn blocks(raster: &Arc<GeoTiff>, plan: BlockPlan) -> impl Stream<Item = Result<FetchedBlock, IoError>> {
+    let batches = batches(raster, &plan);
+    let raster = raster.clone();
+    let (level, bands) = (plan.level, Arc::<[usize]>::from(plan.bands));
+    futures::stream::iter(batches)
+        .map(move |numbers| {
+            let (raster, bands) = (raster.clone(), bands.clone());
+            async move { raster.fetch_blocks(level, bands, &numbers).await }
+        })
+        .buffered(BATCHES_AHEAD)
+        .map_ok(|fetched| futures::stream::iter(fetched.into_iter().map(Ok)))
+        .try_flatten()
+}
+
+fn batches(raster: &GeoTiff, plan: &BlockPlan) -> Vec<Vec<u32>> {
+    let mut batches: Vec<Vec<u32>> = Vec::new();
+    let mut bytes = 0;
+    for number in &plan.numbers {
+        let own = raster.block_bytes(*number, &plan.bands);
+        match batches.last_mut() {
+            Some(batch) if bytes + own <= BATCH_BYTES && batch.len() < BATCH_BLOCKS => {
+                batch.push(*number);
+                bytes += own;
+            }
+            _ => {
+                batches.push(vec![*number]);
+                bytes = own;
+            }
+        }
+    }
+    batches
+}
+
+impl GeoTiff {
+    /// Fetches the named blocks of one level, near ones with one request.
+    ///
+    /// # Errors
+    /// Upstream errors, or a block that lies outside the file.
+    pub async fn fetch_blocks(
+        self: &Arc<Self>,
+        level: usize,
+        bands: Arc<[usize]>,
+        numbers: &[u32],
+    ) -> Result<Vec<FetchedBlock>, IoError> {
+        let image = &self.levels[level].image;
+        let planes = self.planes(image, &bands);
+        let mut ranges = Vec::new();
+        for number in numbers {
+            for plane in &planes {
+                ranges.extend(self.stored(image, *number, *plane)?);
+            }
+            for (mask, part) in self.mask_parts(level, *number) {
+                ranges.extend(self.stored(mask, part, 0)?);
+            }
+        }
+        let mut parts = self.asset.read_ranges(&ranges, self.etag.as_deref()).await?.into_iter();
+        let mut take = |stored: Option<Range<u64>>| stored.and_then(|_| parts.next());
+        let mut fetched = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            let own_planes =
+                planes.iter().map(|plane| (*plane, take(image.stored(*number, *plane)))).collect();
+            let mask_parts = self
+                .mask_parts(level, *number)
+                .into_iter()
+                .map(|(mask, part)| (part, take(mask.stored(part, 0))))
+                .collect();
+            fetched.push(FetchedBlock {
+                raster: self.clone(),
+                level,
+                number: *number,
+                bands: bands.clone(),
+                planes: own_planes,
+                mask_parts,
+            });
+        }
+        Ok(fetched)
+    }
+
+    fn planes(&self, image: &ImageLayout, bands: &[usize]) -> Vec<usize> {
+        if image.interleave == Interleave::Pixel {
+            return vec![0];
+        }
+        let mut planes = bands.to_vec();
+        planes.extend(self.alpha_band());
+        planes.sort_unstable();
+        planes.dedup();
+        planes
+    }
+
+    fn stored(&self, image: &ImageLayout, number: u32, plane: usize) -> Result<Option<Range<u64>>, IoError> {
+        match image.stored(number, plane) {
+            Some(range) if range.end > self.file_len => Err(self.block_error(
+                image,
+                number,
+                format!("it should end at byte {} of a file of {} bytes: the file is truncated", range.end, self.file_len),
+            )),
+            stored => Ok(stored),
+        }
+    }
+
+    /// Returns the blocks of the level's mask that cover block `number`.
+    fn mask_parts(&self, level: usize, number: u32) -> Vec<(&ImageLayout, u32)> {
+        let Some(mask) = &self.levels[level].mask else { return Vec::new() };
+        covering(mask, &self.levels[level].image.block_window(number)).into_iter().map(|part| (mask, part)).collect()
+    }
+
+    fn block_error(&self, image: &ImageLayout, number: u32, reason: String) -> IoError {
+        let window = image.block_window(number);
+        let kind = match (image.is_mask, image.is_reduced) {
+            (false, false) => "the full resolution",
+            (false, true) => "an overview",
+            (true, _) => "the mask",
+        };
+        IoError::Block {
+            href: self.href().to_owned(),
+            image: kind.to_owned(),
+            block: number,
+            col: window.col,
+            row: window.row,
+            reason,
+        }
+    }
+
+    /// Returns the numbers of the full-resolution blocks that share a pixel with `window`.
+    pub fn blocks_of(&self, window: &Window) -> Vec<u32> {
+        covering(&self.levels[0].image, window)
+    }
+
+    /// Reads `bands` of `window` at full resolution.
+    ///
+    /// # Errors
+    /// Upstream errors, damaged blocks, a window outside the raster.
+    pub async fn read_window(self: &Arc<Self>, bands: &[usize], window: Window) -> Result<DecodedBlock, IoError> {
+        let full = Window::full(self.size());
+        if window.is_empty() || window.intersection(&full) != Some(window) {
+            let reason = format!("the window {window:?} is empty or leaves the raster");
+            return Err(IoError::Raster { href: self.href().to_owned(), reason });
+        }
+        let plan = BlockPlan { level: 0, bands: bands.to_vec(), numbers: self.blocks_of(&window) };
+        let mut parts = Vec::new();
+        let mut stream = std::pin::pin!(blocks(self, plan));
+        while let Some(fetched) = stream.try_next().await? {
+            parts.push(crate::compute::run(move |scratch| fetched.decode(scratch)).await?);
+        }
+        DecodedBlock::assemble(window, parts)
+    }
+}
+
+impl DecodedBlock {
+    /// Puts decoded blocks together to the values of `window`; pixels that none of them holds are not valid.
+    ///
+    /// # Errors
+    /// [`IoError::Internal`] where there is no block, or their bands differ.
+    pub fn assemble(window: Window, blocks: Vec<DecodedBlock>) -> Result<Self, IoError> {
+        if blocks.len() == 1 && blocks[0].window == window {
+            return blocks.into_iter().next().ok_or_else(nothing_to_assemble);
+        }
+        let first = blocks.first().ok_or_else(nothing_to_assemble)?;
+        let len = window.len() as usize;
+        let mut bands: Vec<Pixels> =
+            first.bands.iter().map(|pixels| Pixels::zeros(pixels.data_type(), len)).collect();
+        let mut flags = vec![vec![false; len]; bands.len()];
+        for block in &blocks {
+            for (index, pixels) in block.bands.iter().enumerate() {
+                copy_pixels(&mut bands[index], &window, pixels, &block.window);
+                copy_flags(&mut flags[index], &window, &block.masks[index], &block.window);
+            }
+        }
+        Ok(Self { window, bands, masks: flags.into_iter().map(Mask::from_flags).collect() })
+    }
+}
+
+fn nothing_to_assemble() -> IoError {
+    IoError::Internal { reason: "no block to assemble".to_owned() }
+}
+
+fn covering(image: &ImageLayout, window: &Window) -> Vec<u32> {
+    let cols = window.col / image.block.width..window.col_end().div_ceil(image.block.width);
+    let rows = window.row / image.block.height..window.row_end().div_ceil(image.block.height);
+    rows.flat_map(|row| cols.clone().map(move |col| row * image.blocks_across() + col)).collect()
+}
+
+impl FetchedBlock {
+    /// Returns the block's number.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Returns the stored bytes it holds.
+    pub fn stored_bytes(&self) -> u64 {
+        let planes = self.planes.iter().filter_map(|(_, bytes)| bytes.as_ref());
+        let masks = self.mask_parts.iter().filter_map(|(_, bytes)| bytes.as_ref());
+        planes.chain(masks).map(|bytes| bytes.len() as u64).sum()
+    }
+
+    /// Decodes the block: values of the wanted bands and what of them is valid.
+    ///
+    /// A mask in the file decides alone; else an alpha band (0 = not valid); else nodata and NaN.
+    ///
+    /// # Errors
+    /// [`IoError::Block`] where the stored bytes are not such a block.
+    pub fn decode(&self, scratch: &mut DecodeScratch) -> Result<DecodedBlock, IoError> {
+        let image = &self.raster.levels[self.level].image;
+        let window = image.block_window(self.number);
+        let alpha = self.raster.alpha_band();
+        let mut wanted = self.bands.to_vec();
+        wanted.extend(alpha.filter(|_| self.mask_parts.is_empty()));
+        let mut bands = self.decode_bands(image, &wanted, &window, scratch)?;
+        let alpha_pixels = if wanted.len() > self.bands.len() { bands.pop() } else { None };
+        let masks = if !self.mask_parts.is_empty() {
+            let mask = self.decode_mask(&window, scratch)?;
+            bands.iter().map(|pixels| Mask::from_nodata(pixels, None).and(&mask)).collect()
+        } else if let Some(opacity) = alpha_pixels {
+            let mask = Mask::from_nodata(&opacity, Some("0"));
+            bands.iter().map(|pixels| Mask::from_nodata(pixels, None).and(&mask)).collect()
+        } else {
+            let nodata = |index: &usize| self.raster.bands[*index].nodata.as_deref();
+            self.bands.iter().zip(&bands).map(|(index, pixels)| Mask::from_nodata(pixels, nodata(index))).collect()
+        };
+        Ok(DecodedBlock { window, bands, masks })
+    }
+
+    fn decode_bands(
+        &self,
+        image: &ImageLayout,
+        wanted: &[usize],
+        window: &Window,
+        scratch: &mut DecodeScratch,
+    ) -> Result<Vec<Pixels>, IoError> {
+        let decode = |plane: usize, in_block: &[usize], scratch: &mut DecodeScratch| {
+            let stored = self.planes.iter().find(|(own, _)| *own == plane).and_then(|(_, bytes)| bytes.as_ref());
+            let Some(stored) = stored else {
+                let len = window.len() as usize;
+                return Ok(in_block.iter().map(|band| self.absent(image, *band + plane, len)).collect());
+            };
+            let rows = if image.is_tiled { image.block.height } else { window.height };
+            decode_block(image, stored, rows, in_block, scratch)
+                .map(|bands| bands.into_iter().map(|pixels| crop(pixels, image.block, window)).collect())
+                .map_err(|reason| self.raster.block_error(image, self.number, reason))
+        };
+        match image.interleave {
+            Interleave::Pixel => decode(0, wanted, scratch),
+            Interleave::Band => {
+                let mut bands = Vec::with_capacity(wanted.len());
+                for band in wanted {
+                    let one: Vec<Pixels> = decode(*band, &[0], scratch)?;
+                    bands.extend(one);
+                }
+                Ok(bands)
+            }
+        }
+    }
+
+    /// Returns the values of a block that is not stored: nodata, or 0 where there is none.
+    fn absent(&self, image: &ImageLayout, band: usize, len: usize) -> Pixels {
+        let nodata = self.raster.bands.get(band).and_then(|info| info.nodata.as_deref());
+        let value = nodata.and_then(|text| text.trim().parse().ok()).unwrap_or(0.0);
+        Pixels::filled(image.data_type, len, value)
+    }
+
+    fn decode_mask(&self, window: &Window, scratch: &mut DecodeScratch) -> Result<Mask, IoError> {
+        let Some(layout) = &self.raster.levels[self.level].mask else { return Ok(Mask::All) };
+        let mut flags = vec![false; window.len() as usize];
+        for (number, stored) in &self.mask_parts {
+            let Some(stored) = stored else { continue };
+            let part = layout.block_window(*number);
+            let rows = if layout.is_tiled { layout.block.height } else { part.height };
+            let pixels = decode_block(layout, stored, rows, &[0], scratch)
+                .map_err(|reason| self.raster.block_error(layout, *number, reason))?;
+            let Some(pixels) = pixels.into_iter().next() else { continue };
+            let valid = Mask::from_nodata(&crop(pixels, layout.block, &part), Some("0"));
+            copy_flags(&mut flags, window, &valid, &part);
+        }
+        Ok(Mask::from_flags(flags))
+    }
+}
+
+/// Cuts the padding off a decoded block.
+fn crop(pixels: Pixels, block: Size, window: &Window) -> Pixels {
+    let (from, width, height) = (block.width as usize, window.width as usize, window.height as usize);
+    fn cut<T: Copy>(mut values: Vec<T>, from: usize, width: usize, height: usize) -> Vec<T> {
+        if width < from {
+            for row in 1..height {
+                values.copy_within(row * from..row * from + width, row * width);
+            }
+        }
+        values.truncate(width * height);
+        values
+    }
+    match pixels {
+        Pixels::U8(v) => Pixels::U8(cut(v, from, width, height)),
+        Pixels::I8(v) => Pixels::I8(cut(v, from, width, height)),
+        Pixels::U16(v) => Pixels::U16(cut(v, from, width, height)),
+        Pixels::I16(v) => Pixels::I16(cut(v, from, width, height)),
+        Pixels::U32(v) => Pixels::U32(cut(v, from, width, height)),
+        Pixels::I32(v) => Pixels::I32(cut(v, from, width, height)),
+        Pixels::U64(v) => Pixels::U64(cut(v, from, width, height)),
+        Pixels::I64(v) => Pixels::I64(cut(v, from, width, height)),
+        Pixels::F32(v) => Pixels::F32(cut(v, from, width, height)),
+        Pixels::F64(v) => Pixels::F64(cut(v, from, width, height)),
+    }
+}
+
+/// Copies the common rows of two windows: `copy(to, from, len)` for each of them.
+fn for_common_rows(to: &Window, from: &Window, mut copy: impl FnMut(usize, usize, usize)) {
+    let Some(common) = to.intersection(from) else { return };
+    let at = |window: &Window, row: u32| {
+        (row - window.row) as usize * window.width as usize + (common.col - window.col) as usize
+    };
+    for row in common.row..common.row_end() {
+        copy(at(to, row), at(from, row), common.width as usize);
+    }
+}
+
+fn copy_pixels(to: &mut Pixels, to_window: &Window, from: &Pixels, from_window: &Window) {
+    fn copy<T: swath_raster::Sample>(to: &mut [T], to_window: &Window, from: &Pixels, from_window: &Window) {
+        let Some(from) = T::slice(from) else { return };
+        for_common_rows(to_window, from_window, |to_at, from_at, len| {
+            to[to_at..to_at + len].copy_from_slice(&from[from_at..from_at + len]);
+        });
+    }
+    for_pixels!(to, values => copy(values, to_window, from, from_window));
+}
+
+fn copy_flags(to: &mut [bool], to_window: &Window, from: &Mask, from_window: &Window) {
+    for_common_rows(to_window, from_window, |to_at, from_at, len| match from {
+        Mask::All => to[to_at..to_at + len].fill(true),
+        Mask::None => to[to_at..to_at + len].fill(false),
+        Mask::Pixels(flags) => to[to_at..to_at + len].copy_from_slice(&flags[from_at..from_at + len]),
+    });
+}

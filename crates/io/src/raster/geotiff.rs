@@ -1,0 +1,161 @@
+//! A GeoTIFF as its reader sees it: grid, bands and where the blocks stand.
+
+use swath_grid::{Crs, Size, Transform, Window};
+use swath_raster::DataType;
+
+use crate::store::AssetRef;
+use crate::tiff::{Compression, ImageLayout, Interleave};
+
+/// One band of a raster.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BandInfo {
+    /// Name given in the file, else `band_1`, `band_2`, …
+    pub name: String,
+    /// True where the name stands in the file.
+    pub is_named: bool,
+    /// Sample type.
+    pub data_type: DataType,
+    /// Nodata value as written in the file.
+    pub nodata: Option<String>,
+    /// Factor from stored to physical values: `physical = stored * scale + offset`.
+    pub scale: Option<f64>,
+    /// Summand from stored to physical values.
+    pub offset: Option<f64>,
+    /// Unit of the physical values.
+    pub unit: Option<String>,
+    /// True for a band of opacity: 0 means not valid.
+    pub is_alpha: bool,
+}
+
+/// Full resolution or one overview, with its mask.
+#[derive(Debug)]
+pub(crate) struct Level {
+    pub(crate) image: ImageLayout,
+    pub(crate) mask: Option<ImageLayout>,
+}
+
+/// An opened GeoTIFF: everything but the pixels.
+#[derive(Debug)]
+pub struct GeoTiff {
+    pub(crate) asset: AssetRef,
+    pub(crate) file_len: u64,
+    pub(crate) etag: Option<String>,
+    pub(crate) is_big_tiff: bool,
+    pub(crate) crs: Option<Crs>,
+    pub(crate) transform: Option<Transform>,
+    pub(crate) has_control_points: bool,
+    pub(crate) bands: Vec<BandInfo>,
+    /// Full resolution first, then overviews from large to small.
+    pub(crate) levels: Vec<Level>,
+    pub(crate) items: Vec<(String, String)>,
+    pub(crate) datetime_tag: Option<String>,
+    pub(crate) is_point: bool,
+    pub(crate) other_pages: usize,
+    pub(crate) cog: crate::cog::CogVerdict,
+}
+
+impl GeoTiff {
+    /// Returns the asset that was opened.
+    pub fn asset(&self) -> &AssetRef {
+        &self.asset
+    }
+
+    /// Returns the name the raster was asked for by.
+    pub fn href(&self) -> &str {
+        self.asset.href()
+    }
+
+    /// Returns the entity tag of the opened version.
+    pub fn etag(&self) -> Option<&str> {
+        self.etag.as_deref()
+    }
+
+    /// Returns the bytes of the file.
+    pub fn file_len(&self) -> u64 {
+        self.file_len
+    }
+
+    /// Returns the size at full resolution.
+    pub fn size(&self) -> Size {
+        self.levels[0].image.size
+    }
+
+    /// Returns the coordinate reference system, `None` where the file names none.
+    pub fn crs(&self) -> Option<&Crs> {
+        self.crs.as_ref()
+    }
+
+    /// Returns the pixel-corner transform, `None` where the file has none (or control points only).
+    pub fn transform(&self) -> Option<&Transform> {
+        self.transform.as_ref()
+    }
+
+    /// Returns the bands in file order, an alpha band included.
+    pub fn bands(&self) -> &[BandInfo] {
+        &self.bands
+    }
+
+    /// Returns the value of a metadata item of the file, such as `datetime`.
+    pub fn metadata_item(&self, name: &str) -> Option<&str> {
+        self.items.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// Returns the text of the tag `TIFFTAG_DATETIME`.
+    pub fn datetime_tag(&self) -> Option<&str> {
+        self.datetime_tag.as_deref()
+    }
+
+    /// Returns the size of a block at full resolution.
+    pub fn block_size(&self) -> Size {
+        self.levels[0].image.block
+    }
+
+    /// Returns how many blocks stand side by side and one below the other at full resolution.
+    pub fn blocks(&self) -> Size {
+        let image = &self.levels[0].image;
+        Size { width: image.blocks_across(), height: image.blocks_down() }
+    }
+
+    /// Returns the pixels of block `number`, counted row by row, at full resolution.
+    ///
+    /// # Panics
+    /// Where there is no such block.
+    pub fn block_window(&self, number: u32) -> Window {
+        self.levels[0].image.block_window(number)
+    }
+
+    /// Returns the stored bytes of the blocks that hold `bands` at block `number`.
+    pub fn block_bytes(&self, number: u32, bands: &[usize]) -> u64 {
+        let image = &self.levels[0].image;
+        let planes: Vec<usize> = match image.interleave {
+            Interleave::Band => bands.to_vec(),
+            Interleave::Pixel => vec![0],
+        };
+        planes.iter().filter_map(|plane| image.stored(number, *plane)).map(|range| range.end - range.start).sum()
+    }
+
+    /// Returns the bytes of one decoded block of one band.
+    pub fn block_band_bytes(&self) -> u64 {
+        let image = &self.levels[0].image;
+        u64::from(image.block.width) * u64::from(image.block.height) * image.data_type.size_bytes() as u64
+    }
+
+    /// Returns the compression at full resolution.
+    pub fn compression(&self) -> Compression {
+        self.levels[0].image.compression
+    }
+
+    /// Fills in the nodata values that an item gives, by band, where the file has none of its own.
+    pub fn with_item_nodata(mut self, nodata: &[Option<String>]) -> Self {
+        for (band, text) in self.bands.iter_mut().zip(nodata) {
+            if band.nodata.is_none() {
+                band.nodata.clone_from(text);
+            }
+        }
+        self
+    }
+
+    pub(crate) fn alpha_band(&self) -> Option<usize> {
+        self.bands.iter().rposition(|band| band.is_alpha)
+    }
+}

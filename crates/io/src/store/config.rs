@@ -1,0 +1,90 @@
+//! Configuration of stores.
+
+use serde::Deserialize;
+
+/// One `[stores.NAME]` of the configuration.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfig {
+    /// Where the store begins: a folder, `https://host/path` or `s3://bucket/path`.
+    pub prefix: String,
+    /// URL of the S3 service; default: AWS in `region`.
+    pub endpoint: Option<String>,
+    /// Region of the bucket; default `us-east-1`.
+    pub region: Option<String>,
+    /// True for `endpoint/bucket/key` URLs; default: true where an endpoint is given.
+    pub path_style: Option<bool>,
+    /// Name of the profile whose variables `PROFILE_ACCESS_KEY_ID` and `PROFILE_SECRET_ACCESS_KEY`
+    /// hold the credentials; default: the usual `AWS_*` variables.
+    pub credentials: Option<String>,
+    /// True where the requester pays for the transfer.
+    pub requester_pays: bool,
+    /// True where requests are not signed.
+    pub anonymous: bool,
+    /// False where the service does not know `If-None-Match` on PUT; default true.
+    pub conditional_put: Option<bool>,
+    /// Seconds after which one request is given up; default 60.
+    pub timeout_s: Option<u64>,
+}
+
+/// What kind of store a prefix denotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreKind {
+    /// Folder of this machine.
+    Folder,
+    /// Read-only web server.
+    Http,
+    /// S3 API.
+    S3,
+}
+
+impl StoreConfig {
+    /// Returns the kind of store that the prefix denotes.
+    pub fn kind(&self) -> StoreKind {
+        if self.prefix.starts_with("s3://") {
+            StoreKind::S3
+        } else if self.prefix.starts_with("http://") || self.prefix.starts_with("https://") {
+            StoreKind::Http
+        } else {
+            StoreKind::Folder
+        }
+    }
+}
+
+/// The variables of the AWS tools, read once by the program.
+#[derive(Clone, Default)]
+pub struct AwsEnvironment {
+    /// Every environment variable that a store may need, by name.
+    pub variables: std::collections::BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for AwsEnvironment {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
+        // Values are secrets: only the names are shown.
+        formatter.debug_set().entries(self.variables.keys()).finish()
+    }
+}
+
+impl AwsEnvironment {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    fn flag(&self, name: &str) -> Option<bool> {
+        self.get(name).map(|value| value.eq_ignore_ascii_case("true") || value == "1" || value.eq_ignore_ascii_case("yes"))
+    }
+
+    /// Returns the store for `s3://` URLs that no named store covers.
+    pub(crate) fn store_config(&self) -> StoreConfig {
+        let endpoint = self.get("AWS_ENDPOINT_URL_S3").or(self.get("AWS_ENDPOINT_URL"));
+        StoreConfig {
+            endpoint: endpoint.map(str::to_owned),
+            region: self.get("AWS_REGION").or(self.get("AWS_DEFAULT_REGION")).map(str::to_owned),
+            path_style: self.flag("AWS_VIRTUAL_HOSTED_STYLE_REQUEST").map(|virtual_host| !virtual_host),
+            requester_pays: self.get("AWS_REQUEST_PAYER") == Some("requester"),
+            anonymous: self.flag("AWS_NO_SIGN_REQUEST").unwrap_or(false)
+                || self.flag("AWS_SKIP_SIGNATURE").unwrap_or(false),
+            ..StoreConfig::default()
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Parcels from the vector formats of the field.
+//!
+//! [`read_parcels`] takes a path and does, in this order:
+//!
+//! 1. looks at the content, never at the extension, and names what it found ([`Format`]);
+//! 2. opens zip archives and folders and picks the one layer in them (or the one asked for);
+//! 3. decodes GeoPackage, GeoParquet, Shapefile or GeoJSON row by row, in file order;
+//! 4. keeps polygons in a compact store ([`Parcels`]), two-dimensional, valid ones bit for bit;
+//! 5. repairs invalid ones and reports each one ([`ParcelReport`]).
+//!
+//! No parcel is lost in silence: a feature without area keeps its row with an empty polygon, a
+//! feature that is no polygon is listed as skipped.
+//!
+//! Beside reading stand the pure helpers a parcel needs on its way to a grid: [`check`],
+//! [`densify`], [`project_parcel`] and [`inner_buffer`].
+
+mod archive;
+mod assembly;
+mod attributes;
+mod box_tree;
+mod buffer;
+mod check;
+mod dbf;
+mod error;
+mod format;
+mod geojson;
+mod geopackage;
+mod geoparquet;
+mod native;
+mod parcels;
+mod project;
+mod repair;
+mod report;
+mod shape;
+mod shapefile;
+mod source;
+mod validity;
+mod wkb;
+
+pub use buffer::inner_buffer;
+pub use check::{ParcelCheck, check};
+pub use error::{VectorError, VectorErrorKind};
+pub use format::Format;
+pub use parcels::{ParcelRing, Parcels, StringColumn};
+pub use project::{densify, project_parcel};
+pub use report::{ParcelReport, Problem, ProblemKind, Skipped};
+pub use source::{FieldInfo, ParcelOptions, ParcelSource, read_parcels};
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test may panic
+mod tests;

@@ -1,0 +1,7 @@
+//! Tests of the readers as a whole, on files made here and on the shared real ones.
+
+mod fixtures;
+mod formats;
+mod geometry;
+mod hostile;
+mod shared;

@@ -1,0 +1,107 @@
+//! Which pixels hold a measurement.
+
+use crate::{Pixels, Sample, for_pixels};
+
+/// Validity of pixels; `true` = valid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mask {
+    /// Every pixel is valid.
+    All,
+    /// No pixel is valid.
+    None,
+    /// One flag per pixel, in the order of the pixels.
+    Pixels(Vec<bool>),
+}
+
+impl Mask {
+    /// Returns the mask of flags, in its shortest form.
+    pub fn from_flags(flags: Vec<bool>) -> Self {
+        if flags.iter().all(|valid| *valid) {
+            Self::All
+        } else if flags.iter().any(|valid| *valid) {
+            Self::Pixels(flags)
+        } else {
+            Self::None
+        }
+    }
+
+    /// Returns what is valid by value alone: not nodata (compared in the band's own type) and not NaN.
+    ///
+    /// `nodata` is the text of the file; a value that the type cannot hold masks nothing.
+    pub fn from_nodata(pixels: &Pixels, nodata: Option<&str>) -> Self {
+        fn flags<T: Sample>(values: &[T], nodata: Option<T>) -> Mask {
+            let nodata = nodata.filter(|value| !value.is_nan());
+            let is_valid = |value: T| nodata.is_none_or(|nodata| value != nodata) && !value.is_nan();
+            // Chunks without an early exit inside let the comparison run vectorised.
+            let all_valid = |chunk: &[T]| chunk.iter().fold(true, |all, value| all & is_valid(*value));
+            if values.chunks(1024).all(all_valid) {
+                return Mask::All;
+            }
+            Mask::from_flags(values.iter().map(|value| is_valid(*value)).collect())
+        }
+        for_pixels!(pixels, values => flags(values, nodata.and_then(parse_nodata)))
+    }
+
+    /// Keeps what is valid in both.
+    pub fn and(self, other: &Mask) -> Self {
+        match (self, other) {
+            (Self::None, _) | (_, Self::None) => Self::None,
+            (mask, Self::All) => mask,
+            (Self::All, Self::Pixels(flags)) => Self::Pixels(flags.clone()),
+            (Self::Pixels(mut flags), Self::Pixels(others)) => {
+                flags.iter_mut().zip(others).for_each(|(flag, other)| *flag &= *other);
+                Self::from_flags(flags)
+            }
+        }
+    }
+
+    /// True where the pixel at `index` is valid.
+    ///
+    /// # Panics
+    /// Where `index` is out of range of the flags.
+    pub fn is_valid(&self, index: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::None => false,
+            Self::Pixels(flags) => flags[index],
+        }
+    }
+}
+
+/// Returns a nodata text as a value of type `T`, `None` where the type cannot hold it.
+fn parse_nodata<T: Sample>(text: &str) -> Option<T> {
+    let text = text.trim();
+    // 64-bit integers do not survive a detour through f64.
+    if let Ok(whole) = text.parse::<i128>() {
+        return T::from_i128(whole);
+    }
+    T::from_f64(text.parse::<f64>().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodata_is_compared_in_the_type_of_the_band() {
+        let floats = Pixels::F32(vec![1.0, -3.402_823e38, f32::NAN, 2.0]);
+        let mask = Mask::from_nodata(&floats, Some("-3.4028230607370965e+38"));
+        assert_eq!(mask, Mask::Pixels(vec![true, false, false, true]));
+        assert_eq!(Mask::from_nodata(&Pixels::U8(vec![0, 255]), Some("-9999")), Mask::All);
+        assert_eq!(Mask::from_nodata(&Pixels::U8(vec![0, 255]), Some("nan")), Mask::All);
+    }
+
+    #[test]
+    fn large_integers_are_compared_exactly() {
+        let pixels = Pixels::I64(vec![i64::MIN + 1, i64::MIN]);
+        let mask = Mask::from_nodata(&pixels, Some("-9223372036854775808"));
+        assert_eq!(mask, Mask::Pixels(vec![true, false]));
+    }
+
+    #[test]
+    fn and_keeps_the_shortest_form() {
+        let left = Mask::Pixels(vec![true, false]);
+        assert_eq!(left.clone().and(&Mask::Pixels(vec![false, true])), Mask::None);
+        assert_eq!(left.clone().and(&Mask::All), left);
+    }
+}
