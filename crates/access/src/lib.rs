@@ -27,17 +27,26 @@ pub struct Viewer {
 impl Viewer {
     /// Returns the viewer behind the command line: may do everything.
     pub fn operator() -> Self {
-        Self { subject: None, role: Role::Operator }
+        Self {
+            subject: None,
+            role: Role::Operator,
+        }
     }
 
     /// Returns a viewer who did not log in.
     pub fn anonymous() -> Self {
-        Self { subject: None, role: Role::Anonymous }
+        Self {
+            subject: None,
+            role: Role::Anonymous,
+        }
     }
 
     /// Returns a logged-in viewer.
     pub fn member(subject: impl Into<String>) -> Self {
-        Self { subject: Some(subject.into()), role: Role::Member }
+        Self {
+            subject: Some(subject.into()),
+            role: Role::Member,
+        }
     }
 
     /// Returns the viewer's role.
@@ -83,12 +92,22 @@ impl Resource {
         visibility: Visibility,
         prefixes: Vec<String>,
     ) -> Self {
-        Self { id: id.into(), owner, visibility, prefixes: Some(prefixes) }
+        Self {
+            id: id.into(),
+            owner,
+            visibility,
+            prefixes: Some(prefixes),
+        }
     }
 
     /// Returns the resource behind a path or URL that the user typed: for the operator only.
     pub fn direct() -> Self {
-        Self { id: "direct".into(), owner: None, visibility: Visibility::Private, prefixes: None }
+        Self {
+            id: "direct".into(),
+            owner: None,
+            visibility: Visibility::Private,
+            prefixes: None,
+        }
     }
 
     /// Returns the resource's id.
@@ -98,15 +117,20 @@ impl Resource {
 
     /// True where `href` lies under one of the resource's prefixes and does not climb out of it.
     pub fn holds(&self, href: &str) -> bool {
-        let Some(prefixes) = &self.prefixes else { return true };
+        let Some(prefixes) = &self.prefixes else {
+            return true;
+        };
         let climbs = href.split(['/', '\\']).any(|part| {
-            part == ".." || part.eq_ignore_ascii_case("%2e%2e") || part.eq_ignore_ascii_case(".%2e")
+            part == ".."
+                || part.eq_ignore_ascii_case("%2e%2e")
+                || part.eq_ignore_ascii_case(".%2e")
                 || part.eq_ignore_ascii_case("%2e.")
         });
         !climbs
             && prefixes.iter().any(|prefix| {
                 let folder = prefix.trim_end_matches('/');
-                href.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                href.strip_prefix(folder)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             })
     }
 }
@@ -129,7 +153,12 @@ mod tests {
     use super::*;
 
     fn private() -> Resource {
-        Resource::new("mine", Some("ada".into()), Visibility::Private, vec!["s3://b/mine/".into()])
+        Resource::new(
+            "mine",
+            Some("ada".into()),
+            Visibility::Private,
+            vec!["s3://b/mine/".into()],
+        )
     }
 
     #[test]
@@ -143,7 +172,11 @@ mod tests {
     #[test]
     fn typed_paths_are_for_the_operator() {
         assert!(may(&Viewer::operator(), Action::Read, &Resource::direct()));
-        assert!(!may(&Viewer::member("ada"), Action::Read, &Resource::direct()));
+        assert!(!may(
+            &Viewer::member("ada"),
+            Action::Read,
+            &Resource::direct()
+        ));
     }
 
     #[test]

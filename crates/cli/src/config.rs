@@ -49,17 +49,28 @@ impl Context {
             (None, false) => Config::default(),
         };
         // Profiles of configured stores have variables of their own beside the usual ones.
-        let profiles: Vec<String> =
-            config.stores.values().filter_map(|store| store.credentials.as_ref()).map(|name| name.to_uppercase()).collect();
+        let profiles: Vec<String> = config
+            .stores
+            .values()
+            .filter_map(|store| store.credentials.as_ref())
+            .map(|name| name.to_uppercase())
+            .collect();
         let is_needed = |name: &str| {
-            name.starts_with("AWS_") || profiles.iter().any(|profile| name.starts_with(&format!("{profile}_")))
+            name.starts_with("AWS_")
+                || profiles
+                    .iter()
+                    .any(|profile| name.starts_with(&format!("{profile}_")))
         };
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .filter(|(name, _)| is_needed(name))
             .collect();
         let stores = Stores::for_command_line(config.stores, AwsEnvironment { variables });
-        Ok(Self { home: args.home.clone(), stores, threads })
+        Ok(Self {
+            home: args.home.clone(),
+            stores,
+            threads,
+        })
     }
 
     /// Returns the asset that the user typed.
@@ -67,7 +78,8 @@ impl Context {
     /// # Errors
     /// Where no store covers it.
     pub fn resolve(&self, href: &str) -> Result<AssetRef, IoError> {
-        self.stores.resolve(&Viewer::operator(), &Resource::direct(), href)
+        self.stores
+            .resolve(&Viewer::operator(), &Resource::direct(), href)
     }
 
     /// Opens the raster that the user typed.
@@ -97,9 +109,14 @@ mod tests {
 
     #[test]
     fn unknown_keys_are_rejected() {
-        let good: Result<Config, _> = toml::from_str("[stores.cdse]\nprefix = \"s3://eodata\"\nendpoint = \"https://x\"\n");
+        let good: Result<Config, _> =
+            toml::from_str("[stores.cdse]\nprefix = \"s3://eodata\"\nendpoint = \"https://x\"\n");
         assert_eq!(good.expect("valid").stores["cdse"].prefix, "s3://eodata");
         let bad: Result<Config, _> = toml::from_str("[stores.cdse]\nprefixx = \"s3://eodata\"\n");
-        assert!(bad.expect_err("unknown key").to_string().contains("prefixx"));
+        assert!(
+            bad.expect_err("unknown key")
+                .to_string()
+                .contains("prefixx")
+        );
     }
 }

@@ -4,6 +4,7 @@
 
 mod command;
 mod config;
+mod demo;
 mod error;
 mod progress;
 mod simulate;
@@ -29,7 +30,13 @@ struct Cli {
 #[derive(Debug, Clone, clap::Args)]
 struct GlobalArgs {
     /// Data home: configuration, caches and later the archive
-    #[arg(long, global = true, env = "SWATH_HOME", default_value = "./swath-data", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "SWATH_HOME",
+        default_value = "./swath-data",
+        value_name = "DIR"
+    )]
     home: PathBuf,
     /// Configuration file [default: HOME/swath.toml, if there is one]
     #[arg(long, global = true, env = "SWATH_CONFIG", value_name = "FILE")]
@@ -68,11 +75,23 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("SWATH_LOG").unwrap_or_else(|_| "warn".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let threads = cli.global.threads.map_or_else(config::available_threads, usize::from);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_env("SWATH_LOG").unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let threads = cli
+        .global
+        .threads
+        .map_or_else(config::available_threads, usize::from);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
     let (Ok(()), Ok(runtime)) = (pool, runtime) else {
         eprintln!("error: the system gives no threads");
         return ExitCode::from(EXIT_BUG);
@@ -95,7 +114,9 @@ fn main() -> ExitCode {
             ExitCode::from(error::exit_code(&error))
         }
         Err(_) => {
-            eprintln!("error: this is a bug in swath; please report it with the command and the lines above");
+            eprintln!(
+                "error: this is a bug in swath; please report it with the command and the lines above"
+            );
             ExitCode::from(EXIT_BUG)
         }
     }

@@ -25,7 +25,11 @@ impl Progress {
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar
         });
-        Self { bar, what, last_line: Mutex::new(Instant::now()) }
+        Self {
+            bar,
+            what,
+            last_line: Mutex::new(Instant::now()),
+        }
     }
 
     /// Shows that `done` of `total` are done; `more` is added behind.
@@ -36,7 +40,10 @@ impl Progress {
             bar.set_position(done);
             return;
         }
-        let mut last = self.last_line.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut last = self
+            .last_line
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         if last.elapsed() >= LINE_EVERY {
             *last = Instant::now();
             eprintln!("{done} of {total} {} {more}", self.what);

@@ -39,23 +39,48 @@ impl ClassMask {
     ///
     /// `transform` is the raster's own; the caller has checked that its CRS is that of the data.
     pub fn new(raster: Arc<GeoTiff>, band: usize, transform: Transform, dropped: Vec<f64>) -> Self {
-        Self { raster, band, transform, dropped, cache: Mutex::default() }
+        Self {
+            raster,
+            band,
+            transform,
+            dropped,
+            cache: Mutex::default(),
+        }
     }
 
     /// Fetches the blocks that decide over `window` of `geobox`, but those kept from before.
-    pub(crate) async fn fetch(&self, geobox: &GeoBox, window: &Window) -> Result<FetchedMask, IoError> {
+    pub(crate) async fn fetch(
+        &self,
+        geobox: &GeoBox,
+        window: &Window,
+    ) -> Result<FetchedMask, IoError> {
         let Some(own) = self.own_window(geobox, window) else {
-            return Ok(FetchedMask { cached: Vec::new(), fetched: Vec::new() });
+            return Ok(FetchedMask {
+                cached: Vec::new(),
+                fetched: Vec::new(),
+            });
         };
         let numbers = self.raster.blocks_of(&own);
         let (cached, missing) = {
-            let cache = self.cache.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            let cached: Vec<_> = numbers.iter().filter_map(|number| cache.blocks.get(number).cloned()).collect();
-            let missing: Vec<u32> =
-                numbers.iter().copied().filter(|number| !cache.blocks.contains_key(number)).collect();
+            let cache = self
+                .cache
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            let cached: Vec<_> = numbers
+                .iter()
+                .filter_map(|number| cache.blocks.get(number).cloned())
+                .collect();
+            let missing: Vec<u32> = numbers
+                .iter()
+                .copied()
+                .filter(|number| !cache.blocks.contains_key(number))
+                .collect();
             (cached, missing)
         };
-        let fetched = self.raster.fetch_blocks(0, Arc::from([self.band]), &missing).await?;
+        let fetched = self
+            .raster
+            .fetch_blocks(0, Arc::from([self.band]), &missing)
+            .await?;
         Ok(FetchedMask { cached, fetched })
     }
 
@@ -64,18 +89,45 @@ impl ClassMask {
         let size = self.raster.size();
         let (col, row) = (f64::from(window.col) + 0.5, f64::from(window.row) + 0.5);
         let (width, height) = (f64::from(window.width - 1), f64::from(window.height - 1));
-        let corners = [(col, row), (col + width, row), (col, row + height), (col + width, row + height)];
-        let mut min = Point { x: f64::INFINITY, y: f64::INFINITY };
-        let mut max = Point { x: f64::NEG_INFINITY, y: f64::NEG_INFINITY };
+        let corners = [
+            (col, row),
+            (col + width, row),
+            (col, row + height),
+            (col + width, row + height),
+        ];
+        let mut min = Point {
+            x: f64::INFINITY,
+            y: f64::INFINITY,
+        };
+        let mut max = Point {
+            x: f64::NEG_INFINITY,
+            y: f64::NEG_INFINITY,
+        };
         for (x, y) in corners {
-            let at = self.transform.to_grid(geobox.transform().to_crs(Point { x, y }));
-            min = Point { x: min.x.min(at.x), y: min.y.min(at.y) };
-            max = Point { x: max.x.max(at.x), y: max.y.max(at.y) };
+            let at = self
+                .transform
+                .to_grid(geobox.transform().to_crs(Point { x, y }));
+            min = Point {
+                x: min.x.min(at.x),
+                y: min.y.min(at.y),
+            };
+            max = Point {
+                x: max.x.max(at.x),
+                y: max.y.max(at.y),
+            };
         }
         let clamp = |value: f64, end: u32| value.floor().clamp(0.0, f64::from(end)) as u32;
         let (col, row) = (clamp(min.x, size.width), clamp(min.y, size.height));
-        let (col_end, row_end) = (clamp(max.x + 1.0, size.width), clamp(max.y + 1.0, size.height));
-        (col < col_end && row < row_end).then(|| Window { col, row, width: col_end - col, height: row_end - row })
+        let (col_end, row_end) = (
+            clamp(max.x + 1.0, size.width),
+            clamp(max.y + 1.0, size.height),
+        );
+        (col < col_end && row < row_end).then(|| Window {
+            col,
+            row,
+            width: col_end - col,
+            height: row_end - row,
+        })
     }
 
     /// Decodes what was fetched and returns which pixels of `window` keep their value.
@@ -101,8 +153,12 @@ impl ClassMask {
     }
 
     fn keep(&self, number: u32, block: Arc<DecodedBlock>) {
-        let bytes = block.window.len() as usize * (1 + self.raster.bands()[self.band].data_type.size_bytes());
-        let mut cache = self.cache.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let bytes = block.window.len() as usize
+            * (1 + self.raster.bands()[self.band].data_type.size_bytes());
+        let mut cache = self
+            .cache
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         if cache.blocks.insert(number, block).is_some() {
             return;
         }
@@ -124,23 +180,44 @@ impl ClassMask {
         if !own.is_axis_aligned() || !self.transform.is_axis_aligned() {
             return None;
         }
-        let at = |col: f64, row: f64| self.transform.to_grid(own.to_crs(Point { x: col + 0.5, y: row + 0.5 }));
-        let cols = (window.col..window.col_end()).map(|col| at(f64::from(col), 0.0).x.floor() as i64).collect();
-        let rows = (window.row..window.row_end()).map(|row| at(0.0, f64::from(row)).y.floor() as i64).collect();
+        let at = |col: f64, row: f64| {
+            self.transform.to_grid(own.to_crs(Point {
+                x: col + 0.5,
+                y: row + 0.5,
+            }))
+        };
+        let cols = (window.col..window.col_end())
+            .map(|col| at(f64::from(col), 0.0).x.floor() as i64)
+            .collect();
+        let rows = (window.row..window.row_end())
+            .map(|row| at(0.0, f64::from(row)).y.floor() as i64)
+            .collect();
         Some((cols, rows))
     }
 
-    fn mark(&self, block: &DecodedBlock, window: &Window, lookup: &Option<(Vec<i64>, Vec<i64>)>, flags: &mut [bool]) {
+    fn mark(
+        &self,
+        block: &DecodedBlock,
+        window: &Window,
+        lookup: &Option<(Vec<i64>, Vec<i64>)>,
+        flags: &mut [bool],
+    ) {
         let Some((cols, rows)) = lookup else { return };
         let (width, part) = (window.width as usize, &block.window);
         // Classes first, once per class pixel: data pixels are often four times as many.
         let kept: Vec<bool> = (0..part.len() as usize)
-            .map(|index| block.masks[0].is_valid(index) && !self.dropped.contains(&block.bands[0].get_f64(index)))
+            .map(|index| {
+                block.masks[0].is_valid(index)
+                    && !self.dropped.contains(&block.bands[0].get_f64(index))
+            })
             .collect();
         for (row_index, row) in rows.iter().enumerate() {
-            let Some(part_row) = within(*row, part.row, part.height) else { continue };
+            let Some(part_row) = within(*row, part.row, part.height) else {
+                continue;
+            };
             let line = &mut flags[row_index * width..(row_index + 1) * width];
-            let kept_line = &kept[part_row * part.width as usize..(part_row + 1) * part.width as usize];
+            let kept_line =
+                &kept[part_row * part.width as usize..(part_row + 1) * part.width as usize];
             for (flag, col) in line.iter_mut().zip(cols) {
                 if let Some(part_col) = within(*col, part.col, part.width) {
                     *flag = kept_line[part_col];
@@ -162,5 +239,7 @@ impl ClassMask {
 
 fn within(value: i64, start: u32, len: u32) -> Option<usize> {
     let index = value - i64::from(start);
-    (0..i64::from(len)).contains(&index).then_some(index as usize)
+    (0..i64::from(len))
+        .contains(&index)
+        .then_some(index as usize)
 }

@@ -22,7 +22,12 @@ pub(crate) struct CoverageRecord<'a> {
 /// Appends the record of one parcel to `words`; returns its number of words.
 ///
 /// `first_row` is at or above the first covered row: records are ordered by it.
-pub(crate) fn push_record(words: &mut Vec<u32>, parcel: u32, first_row: u32, mask: &CoverageMask) -> usize {
+pub(crate) fn push_record(
+    words: &mut Vec<u32>,
+    parcel: u32,
+    first_row: u32,
+    mask: &CoverageMask,
+) -> usize {
     let start = words.len();
     let counts = |share: f64| share as f32 >= SHARE_MIN;
     let inside: f64 = mask
@@ -32,11 +37,23 @@ pub(crate) fn push_record(words: &mut Vec<u32>, parcel: u32, first_row: u32, mas
         .map(|run| f64::from(run.share as f32) * f64::from(run.len))
         .sum();
     let outside = mask.total - mask.sum();
-    let outside = if outside <= OUTSIDE_TOLERANCE * mask.total { 0.0 } else { outside };
-    let first_row = mask.runs.first().map_or(first_row, |run| run.row.min(first_row));
+    let outside = if outside <= OUTSIDE_TOLERANCE * mask.total {
+        0.0
+    } else {
+        outside
+    };
+    let first_row = mask
+        .runs
+        .first()
+        .map_or(first_row, |run| run.row.min(first_row));
     let row_count = mask.runs.last().map_or(0, |run| run.row + 1 - first_row);
     let col_begin = mask.runs.iter().map(|run| run.col).min().unwrap_or(0);
-    let col_end = mask.runs.iter().map(|run| run.col + run.len).max().unwrap_or(0);
+    let col_end = mask
+        .runs
+        .iter()
+        .map(|run| run.col + run.len)
+        .max()
+        .unwrap_or(0);
     words.extend([parcel, first_row, row_count, col_begin, col_end]);
     for number in [inside, outside] {
         words.extend([number.to_bits() as u32, (number.to_bits() >> 32) as u32]);
@@ -63,12 +80,16 @@ fn push_row(words: &mut Vec<u32>, runs: &[CoverageRun]) {
             rest = &rest[1..];
             continue;
         }
-        let is_next = |pair: &[CoverageRun]| pair[1].share < 1.0 && pair[1].col == pair[0].col + pair[0].len;
+        let is_next =
+            |pair: &[CoverageRun]| pair[1].share < 1.0 && pair[1].col == pair[0].col + pair[0].len;
         let group = 1 + rest.windows(2).take_while(|pair| is_next(pair)).count();
         let len: u32 = rest[..group].iter().map(|run| run.len).sum();
         words.extend([first.col, len | PARTIAL]);
         for run in &rest[..group] {
-            words.extend(std::iter::repeat_n((run.share as f32).to_bits(), run.len as usize));
+            words.extend(std::iter::repeat_n(
+                (run.share as f32).to_bits(),
+                run.len as usize,
+            ));
         }
         rest = &rest[group..];
     }
@@ -135,7 +156,9 @@ impl<'a> CoverageRecord<'a> {
     /// Calls `visit` with the covered pixels of `window`, row by row, left to right.
     pub(crate) fn for_each_span(&self, window: &Window, mut visit: impl FnMut(Span<'a>)) {
         let own = self.window();
-        let Some(common) = own.intersection(window) else { return };
+        let Some(common) = own.intersection(window) else {
+            return;
+        };
         let table = HEADER_WORDS;
         let data = table + own.height as usize + 1;
         for row in common.row..common.row_end() {
@@ -151,12 +174,22 @@ impl<'a> CoverageRecord<'a> {
                 if begin < end {
                     let at = row_at + (begin - window.col) as usize;
                     visit(if is_partial {
-                        Span::Partial { at, shares: &tail[(begin - col) as usize..(end - col) as usize] }
+                        Span::Partial {
+                            at,
+                            shares: &tail[(begin - col) as usize..(end - col) as usize],
+                        }
                     } else {
-                        Span::Full { at, len: (end - begin) as usize }
+                        Span::Full {
+                            at,
+                            len: (end - begin) as usize,
+                        }
                     });
                 }
-                rest = if is_partial { &tail[len as usize..] } else { tail };
+                rest = if is_partial {
+                    &tail[len as usize..]
+                } else {
+                    tail
+                };
             }
         }
     }
@@ -167,9 +200,17 @@ mod tests {
     use super::*;
 
     fn mask() -> CoverageMask {
-        let run = |row, col, len, share| CoverageRun { row, col, len, share };
+        let run = |row, col, len, share| CoverageRun {
+            row,
+            col,
+            len,
+            share,
+        };
         let runs = vec![
-            run(3, 5, 1, 0.25), run(3, 6, 1, 0.5), run(3, 7, 3, 1.0), run(3, 10, 1, 0.125),
+            run(3, 5, 1, 0.25),
+            run(3, 6, 1, 0.5),
+            run(3, 7, 3, 1.0),
+            run(3, 10, 1, 0.125),
             run(5, 4, 2, 1.0),
         ];
         CoverageMask { runs, total: 6.875 }
@@ -182,22 +223,54 @@ mod tests {
         assert_eq!(len, words.len() - 3);
         let record = CoverageRecord::new(&words[3..]);
         assert_eq!(record.parcel(), 42);
-        assert_eq!(record.window(), Window { col: 4, row: 3, width: 7, height: 3 });
+        assert_eq!(
+            record.window(),
+            Window {
+                col: 4,
+                row: 3,
+                width: 7,
+                height: 3
+            }
+        );
         assert_eq!((record.inside(), record.outside()), (5.875, 1.0));
         let mut pixels = Vec::new();
-        record.for_each_span(&Window { col: 6, row: 3, width: 100, height: 100 }, |span| match span {
-            Span::Full { at, len } => pixels.extend((at..at + len).map(|at| (at, 1.0))),
-            Span::Partial { at, shares } => {
-                pixels.extend(shares.iter().enumerate().map(|(i, bits)| (at + i, f32::from_bits(*bits))));
-            }
-        });
-        assert_eq!(pixels, vec![(0, 0.5), (1, 1.0), (2, 1.0), (3, 1.0), (4, 0.125)]);
+        record.for_each_span(
+            &Window {
+                col: 6,
+                row: 3,
+                width: 100,
+                height: 100,
+            },
+            |span| match span {
+                Span::Full { at, len } => pixels.extend((at..at + len).map(|at| (at, 1.0))),
+                Span::Partial { at, shares } => {
+                    pixels.extend(
+                        shares
+                            .iter()
+                            .enumerate()
+                            .map(|(i, bits)| (at + i, f32::from_bits(*bits))),
+                    );
+                }
+            },
+        );
+        assert_eq!(
+            pixels,
+            vec![(0, 0.5), (1, 1.0), (2, 1.0), (3, 1.0), (4, 0.125)]
+        );
     }
 
     #[test]
     fn a_parcel_off_the_grid_has_an_empty_window() {
         let mut words = Vec::new();
-        push_record(&mut words, 0, 0, &CoverageMask { runs: Vec::new(), total: 12.0 });
+        push_record(
+            &mut words,
+            0,
+            0,
+            &CoverageMask {
+                runs: Vec::new(),
+                total: 12.0,
+            },
+        );
         let record = CoverageRecord::new(&words);
         assert!(record.window().is_empty());
         assert_eq!((record.inside(), record.outside()), (0.0, 12.0));

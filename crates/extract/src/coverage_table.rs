@@ -89,7 +89,11 @@ impl CoverageTable {
                 kept.push(Arc::new(chunk));
             }
         }
-        let place = if bytes <= MEMORY_BYTES_MAX { Place::Memory(kept) } else { Place::File(path.to_owned()) };
+        let place = if bytes <= MEMORY_BYTES_MAX {
+            Place::Memory(kept)
+        } else {
+            Place::File(path.to_owned())
+        };
         (found == parcels).then_some(Self { place, parcels })
     }
 
@@ -97,7 +101,10 @@ impl CoverageTable {
     ///
     /// # Errors
     /// The first error of `input.polygon`.
-    pub(crate) fn compute(input: &CoverageInput, path: Option<&Path>) -> Result<Self, ExtractError> {
+    pub(crate) fn compute(
+        input: &CoverageInput,
+        path: Option<&Path>,
+    ) -> Result<Self, ExtractError> {
         let order = row_order(input)?;
         let mut writer = TableWriter::create(path, input.parcels);
         let mut kept = Some(Vec::new());
@@ -118,12 +125,17 @@ impl CoverageTable {
             (Some(chunks), _) => Place::Memory(chunks),
             (None, Some(place)) => place,
             (None, None) => {
-                let reason = "the coverage cache could not be written and is too large for memory: \
-                              give a --home with free space".to_owned();
+                let reason =
+                    "the coverage cache could not be written and is too large for memory: \
+                              give a --home with free space"
+                        .to_owned();
                 return Err(ExtractError::Cache { reason });
             }
         };
-        Ok(Self { place, parcels: input.parcels })
+        Ok(Self {
+            place,
+            parcels: input.parcels,
+        })
     }
 
     /// Returns the number of parcels.
@@ -137,7 +149,9 @@ impl CoverageTable {
     /// Where the file vanished or was damaged meanwhile.
     pub(crate) fn chunks(&self) -> Result<ChunkIter, ExtractError> {
         let reader = |path: &Path| {
-            ChunkReader::open(path).map(ChunkIter::File).ok_or_else(|| damaged(path))
+            ChunkReader::open(path)
+                .map(ChunkIter::File)
+                .ok_or_else(|| damaged(path))
         };
         match &self.place {
             Place::Memory(chunks) => Ok(ChunkIter::Memory(chunks.clone().into_iter())),
@@ -148,7 +162,10 @@ impl CoverageTable {
 }
 
 fn damaged(path: &Path) -> ExtractError {
-    let reason = format!("{} was damaged or removed while in use; run the command again", path.display());
+    let reason = format!(
+        "{} was damaged or removed while in use; run the command again",
+        path.display()
+    );
     ExtractError::Cache { reason }
 }
 
@@ -166,7 +183,9 @@ impl Iterator for ChunkIter {
             Self::Memory(chunks) => chunks.next().map(Ok),
             Self::File(reader) => {
                 let path = reader.path.clone();
-                reader.next().map(|chunk| chunk.map(Arc::new).ok_or_else(|| damaged(&path)))
+                reader
+                    .next()
+                    .map(|chunk| chunk.map(Arc::new).ok_or_else(|| damaged(&path)))
             }
         }
     }
@@ -179,9 +198,17 @@ fn row_order(input: &CoverageInput) -> Result<Vec<(u32, u32)>, ExtractError> {
         .into_par_iter()
         .map(|parcel| {
             let polygon = (input.polygon)(parcel)?;
-            let rows = polygon.iter().flat_map(|part| part.exterior().0.iter()).map(|coord| {
-                transform.to_grid(swath_grid::Point { x: coord.x, y: coord.y }).y
-            });
+            let rows = polygon
+                .iter()
+                .flat_map(|part| part.exterior().0.iter())
+                .map(|coord| {
+                    transform
+                        .to_grid(swath_grid::Point {
+                            x: coord.x,
+                            y: coord.y,
+                        })
+                        .y
+                });
             let first = rows.fold(f64::INFINITY, f64::min);
             // `as` saturates: parcels without any vertex go last, those above the grid to row 0.
             Ok((first.floor().max(0.0) as u32, parcel as u32))
@@ -206,14 +233,21 @@ fn compute_chunk(input: &CoverageInput, group: &[(u32, u32)]) -> Result<Chunk, E
             Ok((words, starts))
         })
         .collect::<Result<Vec<(Vec<u32>, Vec<u32>)>, ExtractError>>()?;
-    let mut chunk = Chunk { words: Vec::new(), starts: Vec::new() };
+    let mut chunk = Chunk {
+        words: Vec::new(),
+        starts: Vec::new(),
+    };
     for (words, starts) in parts {
         let base = chunk.words.len();
         if u32::try_from(base + words.len()).is_err() {
             let reason = "more than 16 GiB of coverage in 1,024 parcels: parcels this large need a coarser grid";
-            return Err(ExtractError::Limit { reason: reason.to_owned() });
+            return Err(ExtractError::Limit {
+                reason: reason.to_owned(),
+            });
         }
-        chunk.starts.extend(starts.iter().map(|start| start + base as u32));
+        chunk
+            .starts
+            .extend(starts.iter().map(|start| start + base as u32));
         chunk.words.extend(words);
     }
     Ok(chunk)
@@ -237,17 +271,27 @@ impl TableWriter {
         let mut file = BufWriter::with_capacity(1 << 20, file.ok()?);
         file.write_all(MAGIC).ok()?;
         file.write_all(&(parcels as u64).to_le_bytes()).ok()?;
-        Some(Self { file, path: path.map(Path::to_owned) })
+        Some(Self {
+            file,
+            path: path.map(Path::to_owned),
+        })
     }
 
     fn push(&mut self, chunk: &Chunk) -> bool {
         let starts = to_bytes(&chunk.starts);
         let words = to_bytes(&chunk.words);
         let mut head = Vec::with_capacity(32);
-        for number in [starts.len() as u64, words.len() as u64, xxh3_64(&starts), xxh3_64(&words)] {
+        for number in [
+            starts.len() as u64,
+            words.len() as u64,
+            xxh3_64(&starts),
+            xxh3_64(&words),
+        ] {
             head.extend(number.to_le_bytes());
         }
-        [&head, &starts, &words].into_iter().all(|part| self.file.write_all(part).is_ok())
+        [&head, &starts, &words]
+            .into_iter()
+            .all(|part| self.file.write_all(part).is_ok())
     }
 
     fn finish(self) -> Option<Place> {
@@ -285,7 +329,12 @@ impl ChunkReader {
         let mut head = [0; 16];
         file.read_exact(&mut head).ok()?;
         let parcels = u64::from_le_bytes(head[8..].try_into().ok()?) as usize;
-        (head[..8] == MAGIC[..]).then_some(Self { file, path: path.to_owned(), parcels, is_done: false })
+        (head[..8] == MAGIC[..]).then_some(Self {
+            file,
+            path: path.to_owned(),
+            parcels,
+            is_done: false,
+        })
     }
 
     fn read(&mut self) -> Option<Option<Chunk>> {
@@ -301,7 +350,11 @@ impl ChunkReader {
             None => return Some(None),
         }
         let number = |index: usize| {
-            u64::from_le_bytes(head[index * 8..index * 8 + 8].try_into().expect("eight bytes"))
+            u64::from_le_bytes(
+                head[index * 8..index * 8 + 8]
+                    .try_into()
+                    .expect("eight bytes"),
+            )
         };
         let mut part = |len: u64, sum: u64| {
             let mut bytes = Vec::new();
@@ -311,7 +364,11 @@ impl ChunkReader {
         };
         let starts = part(number(0), number(2));
         let words = part(number(1), number(3));
-        Some(starts.zip(words).map(|(starts, words)| Chunk { words, starts }))
+        Some(
+            starts
+                .zip(words)
+                .map(|(starts, words)| Chunk { words, starts }),
+        )
     }
 }
 
@@ -337,14 +394,38 @@ mod tests {
     fn table(path: Option<&Path>) -> CoverageTable {
         let transform = Transform::north_up(Point { x: 0.0, y: 100.0 }, 1.0).expect("positive");
         let crs = Crs::from_epsg(32632).expect("known");
-        let geobox = GeoBox::new(crs, transform, Size { width: 100, height: 100 }).expect("positive");
+        let geobox = GeoBox::new(
+            crs,
+            transform,
+            Size {
+                width: 100,
+                height: 100,
+            },
+        )
+        .expect("positive");
         let square = |parcel: usize| {
             let (x, y) = (parcel as f64 * 7.0, 90.0 - parcel as f64 * 9.0);
-            let corners = [(x, y), (x + 5.5, y), (x + 5.5, y + 5.5), (x, y + 5.5), (x, y)];
-            let ring = LineString(corners.iter().map(|(x, y)| Coord { x: *x, y: *y }).collect());
+            let corners = [
+                (x, y),
+                (x + 5.5, y),
+                (x + 5.5, y + 5.5),
+                (x, y + 5.5),
+                (x, y),
+            ];
+            let ring = LineString(
+                corners
+                    .iter()
+                    .map(|(x, y)| Coord { x: *x, y: *y })
+                    .collect(),
+            );
             Ok(MultiPolygon(vec![Polygon::new(ring, vec![])]))
         };
-        let input = CoverageInput { geobox: &geobox, rule: CoverageRule::Fraction, parcels: 9, polygon: &square };
+        let input = CoverageInput {
+            geobox: &geobox,
+            rule: CoverageRule::Fraction,
+            parcels: 9,
+            polygon: &square,
+        };
         CoverageTable::compute(&input, path).expect("computes")
     }
 
@@ -354,7 +435,11 @@ mod tests {
         let path = folder.path().join("coverage/a.cov");
         let made = table(Some(&path));
         let count = |table: &CoverageTable| -> usize {
-            table.chunks().expect("opens").map(|chunk| chunk.expect("whole").len()).sum()
+            table
+                .chunks()
+                .expect("opens")
+                .map(|chunk| chunk.expect("whole").len())
+                .sum()
         };
         assert_eq!(count(&made), 9);
         let opened = CoverageTable::open(&path, 9).expect("kept");

@@ -78,9 +78,16 @@ impl Extractor {
     /// Where the options make no sense.
     pub fn new(parcels: Arc<ParcelSource>, options: MeasureOptions) -> Result<Self, ExtractError> {
         if !options.buffer_m.is_finite() {
-            return Err(ExtractError::Options { reason: "the buffer is not a number of metres".to_owned() });
+            return Err(ExtractError::Options {
+                reason: "the buffer is not a number of metres".to_owned(),
+            });
         }
-        Ok(Self { parcels, options, tables: Default::default(), shifts: Default::default() })
+        Ok(Self {
+            parcels,
+            options,
+            tables: Default::default(),
+            shifts: Default::default(),
+        })
     }
 
     /// Returns the parcels.
@@ -90,7 +97,10 @@ impl Extractor {
 
     /// Returns the shifts between datums that were used so far.
     pub fn shifts(&self) -> Vec<UsedShift> {
-        self.shifts.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+        self.shifts
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .clone()
     }
 
     /// Returns the grid of a raster.
@@ -98,14 +108,18 @@ impl Extractor {
     /// # Errors
     /// Where it has no CRS or no transform.
     pub(crate) fn geobox(raster: &GeoTiff) -> Result<GeoBox, ExtractError> {
-        let wrong = |reason: &str| ExtractError::Grid { href: raster.href().to_owned(), reason: reason.to_owned() };
+        let wrong = |reason: &str| ExtractError::Grid {
+            href: raster.href().to_owned(),
+            reason: reason.to_owned(),
+        };
         let crs = raster
             .crs()
             .ok_or_else(|| wrong("the raster names no coordinate reference system; write one into it (gdal_edit.py -a_srs EPSG:n)"))?;
-        let transform = raster
-            .transform()
-            .ok_or_else(|| wrong("the raster has no transform from pixels to coordinates; warp it to a grid first"))?;
-        GeoBox::new(crs.clone(), *transform, raster.size()).ok_or_else(|| wrong("the raster is empty"))
+        let transform = raster.transform().ok_or_else(|| {
+            wrong("the raster has no transform from pixels to coordinates; warp it to a grid first")
+        })?;
+        GeoBox::new(crs.clone(), *transform, raster.size())
+            .ok_or_else(|| wrong("the raster is empty"))
     }
 
     /// Returns the coverage of the parcels on the grid of `raster`: kept, read from the cache, or computed.
@@ -124,17 +138,31 @@ impl Extractor {
         self.note_shift(&placement, &geobox);
         let parcels = self.parcels.clone();
         let rule = self.options.rule;
-        let path = self.options.cache_dir.as_ref().map(|folder| folder.join(format!("{key:016x}.coverage")));
+        let path = self
+            .options
+            .cache_dir
+            .as_ref()
+            .map(|folder| folder.join(format!("{key:016x}.coverage")));
         let table = tokio::task::spawn_blocking(move || {
             let count = parcels.parcels.len();
-            if let Some(kept) = path.as_deref().and_then(|path| CoverageTable::open(path, count)) {
+            if let Some(kept) = path
+                .as_deref()
+                .and_then(|path| CoverageTable::open(path, count))
+            {
                 return Ok(kept);
             }
             let polygon = |parcel: usize| placement.place(&parcels, parcel);
-            let input = CoverageInput { geobox: &geobox, rule, parcels: count, polygon: &polygon };
+            let input = CoverageInput {
+                geobox: &geobox,
+                rule,
+                parcels: count,
+                polygon: &polygon,
+            };
             CoverageTable::compute(&input, path.as_deref())
         });
-        let table = table.await.map_err(|error| ExtractError::Cache { reason: error.to_string() })??;
+        let table = table.await.map_err(|error| ExtractError::Cache {
+            reason: error.to_string(),
+        })??;
         let table = Arc::new(table);
         tables.insert(key, table.clone());
         Ok(table)
@@ -166,7 +194,10 @@ impl Extractor {
             method: placement.projector.method().to_owned(),
             accuracy_m: placement.projector.accuracy_m(),
         };
-        let mut shifts = self.shifts.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut shifts = self
+            .shifts
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         if !shifts.contains(&used) {
             shifts.push(used);
         }
@@ -184,24 +215,46 @@ struct Placement {
 }
 
 impl Placement {
-    fn new(parcels: &Crs, geobox: &GeoBox, options: &MeasureOptions, href: &str) -> Result<Self, ExtractError> {
-        let shift = ShiftOptions { accuracy_max_m: options.shift_accuracy_max_m };
+    fn new(
+        parcels: &Crs,
+        geobox: &GeoBox,
+        options: &MeasureOptions,
+        href: &str,
+    ) -> Result<Self, ExtractError> {
+        let shift = ShiftOptions {
+            accuracy_max_m: options.shift_accuracy_max_m,
+        };
         let between = |from: &Crs, to: &Crs| {
-            Projector::new(from, to, &shift)
-                .map_err(|error| ExtractError::Grid { href: href.to_owned(), reason: error.to_string() })
+            Projector::new(from, to, &shift).map_err(|error| ExtractError::Grid {
+                href: href.to_owned(),
+                reason: error.to_string(),
+            })
         };
         let projector = between(parcels, geobox.crs())?;
         let resolution = geobox.transform().resolution();
         let edge_tolerance = resolution.x.min(resolution.y) * EDGE_TOLERANCE_PX;
-        let mut placement = Self { projector, edge_tolerance, buffer_m: options.buffer_m, detour: None };
+        let mut placement = Self {
+            projector,
+            edge_tolerance,
+            buffer_m: options.buffer_m,
+            detour: None,
+        };
         if options.buffer_m != 0.0 && !measures_metres(geobox.crs()) {
-            let middle = if measures_metres(parcels) { parcels.clone() } else { utm_of(geobox, href)? };
+            let middle = if measures_metres(parcels) {
+                parcels.clone()
+            } else {
+                utm_of(geobox, href)?
+            };
             placement.detour = Some((between(parcels, &middle)?, between(&middle, geobox.crs())?));
         }
         Ok(placement)
     }
 
-    fn place(&self, source: &ParcelSource, parcel: usize) -> Result<MultiPolygon<f64>, ExtractError> {
+    fn place(
+        &self,
+        source: &ParcelSource,
+        parcel: usize,
+    ) -> Result<MultiPolygon<f64>, ExtractError> {
         let failed = |error: swath_io::vector::VectorError| ExtractError::Parcel {
             parcel_id: source.parcels.id(parcel).to_owned(),
             reason: error.to_string(),
@@ -216,15 +269,28 @@ impl Placement {
         if let Some((there, onward)) = &self.detour {
             // A millimetre on the way: the grid's own unit may be degrees.
             let polygon = project(polygon, there, 1e-3)?;
-            return project(inner_buffer(&polygon, self.buffer_m), onward, self.edge_tolerance);
+            return project(
+                inner_buffer(&polygon, self.buffer_m),
+                onward,
+                self.edge_tolerance,
+            );
         }
         let polygon = project(polygon, &self.projector, self.edge_tolerance)?;
-        Ok(if self.buffer_m == 0.0 { polygon } else { inner_buffer(&polygon, self.buffer_m) })
+        Ok(if self.buffer_m == 0.0 {
+            polygon
+        } else {
+            inner_buffer(&polygon, self.buffer_m)
+        })
     }
 
     fn describe(&self, parcels: &Crs) -> String {
         let detour = self.detour.is_some();
-        format!("{} {} {} {detour}", parcels.to_wkt(), self.projector.method(), self.projector.accuracy_m())
+        format!(
+            "{} {} {} {detour}",
+            parcels.to_wkt(),
+            self.projector.method(),
+            self.projector.accuracy_m()
+        )
     }
 }
 
@@ -236,15 +302,24 @@ fn measures_metres(crs: &Crs) -> bool {
 
 /// Returns the UTM zone under the middle of a grid.
 fn utm_of(geobox: &GeoBox, href: &str) -> Result<Crs, ExtractError> {
-    let wrong = |reason: String| ExtractError::Grid { href: href.to_owned(), reason };
+    let wrong = |reason: String| ExtractError::Grid {
+        href: href.to_owned(),
+        reason,
+    };
     let bounds = geobox.bounds();
-    let mut middle = [swath_grid::Point { x: (bounds.min_x + bounds.max_x) / 2.0, y: (bounds.min_y + bounds.max_y) / 2.0 }];
-    let any = ShiftOptions { accuracy_max_m: f64::INFINITY };
+    let mut middle = [swath_grid::Point {
+        x: (bounds.min_x + bounds.max_x) / 2.0,
+        y: (bounds.min_y + bounds.max_y) / 2.0,
+    }];
+    let any = ShiftOptions {
+        accuracy_max_m: f64::INFINITY,
+    };
     let to_degrees = Crs::from_epsg(4326)
         .and_then(|wgs84| Projector::new(geobox.crs(), &wgs84, &any))
         .and_then(|projector| projector.project(&mut middle));
     to_degrees.map_err(|error| wrong(error.to_string()))?;
-    let zone = (((middle[0].x + 180.0) / UTM_ZONE_DEGREES).floor() as i64).rem_euclid(60) as u32 + 1;
+    let zone =
+        (((middle[0].x + 180.0) / UTM_ZONE_DEGREES).floor() as i64).rem_euclid(60) as u32 + 1;
     let base = if middle[0].y < 0.0 { 32_700 } else { 32_600 };
     Crs::from_epsg(base + zone).map_err(|error| wrong(error.to_string()))
 }

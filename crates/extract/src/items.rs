@@ -77,14 +77,22 @@ pub async fn find_items(stores: &Stores, sources: &[String]) -> Result<ItemList,
             find_in_file(stores, source, &mut list).await?;
         }
         if list.items.len() > ITEMS_MAX {
-            return Err(ExtractError::Limit { reason: format!("more than {ITEMS_MAX} items in one run: split it by date") });
+            return Err(ExtractError::Limit {
+                reason: format!("more than {ITEMS_MAX} items in one run: split it by date"),
+            });
         }
     }
     let mut seen = BTreeSet::new();
     for item in &list.items {
         if !seen.insert(item.id.as_str()) {
-            let reason = format!("the item id \"{}\" occurs twice among the items given; their rows could not be told apart", item.id);
-            return Err(ExtractError::Items { href: sources.join(" "), reason });
+            let reason = format!(
+                "the item id \"{}\" occurs twice among the items given; their rows could not be told apart",
+                item.id
+            );
+            return Err(ExtractError::Items {
+                href: sources.join(" "),
+                reason,
+            });
         }
     }
     Ok(list)
@@ -102,8 +110,15 @@ struct FolderFiles {
     others: Vec<PathBuf>,
 }
 
-fn walk(folder: &Path, depth: usize, found: &mut Vec<(PathBuf, FolderFiles)>) -> Result<(), ExtractError> {
-    let failed = |reason: String| ExtractError::Items { href: folder.display().to_string(), reason };
+fn walk(
+    folder: &Path,
+    depth: usize,
+    found: &mut Vec<(PathBuf, FolderFiles)>,
+) -> Result<(), ExtractError> {
+    let failed = |reason: String| ExtractError::Items {
+        href: folder.display().to_string(),
+        reason,
+    };
     if depth > DEPTH_MAX {
         return Err(failed(format!("folders nest deeper than {DEPTH_MAX}")));
     }
@@ -112,7 +127,9 @@ fn walk(folder: &Path, depth: usize, found: &mut Vec<(PathBuf, FolderFiles)>) ->
     let entries = std::fs::read_dir(folder).map_err(|error| failed(error.to_string()))?;
     for entry in entries {
         let path = entry.map_err(|error| failed(error.to_string()))?.path();
-        let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let is_hidden = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
         if is_hidden {
             continue;
         }
@@ -120,7 +137,10 @@ fn walk(folder: &Path, depth: usize, found: &mut Vec<(PathBuf, FolderFiles)>) ->
             folders.push(path);
             continue;
         }
-        let extension = path.extension().map(|text| text.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+        let extension = path
+            .extension()
+            .map(|text| text.to_string_lossy().to_ascii_lowercase())
+            .unwrap_or_default();
         match extension.as_str() {
             "json" | "geojson" => files.json.push(path),
             "tif" | "tiff" => files.rasters.push(path),
@@ -132,10 +152,16 @@ fn walk(folder: &Path, depth: usize, found: &mut Vec<(PathBuf, FolderFiles)>) ->
     files.others.sort();
     found.push((folder.to_owned(), files));
     folders.sort();
-    folders.iter().try_for_each(|folder| walk(folder, depth + 1, found))
+    folders
+        .iter()
+        .try_for_each(|folder| walk(folder, depth + 1, found))
 }
 
-async fn find_in_folder(stores: &Stores, folder: &Path, list: &mut ItemList) -> Result<(), ExtractError> {
+async fn find_in_folder(
+    stores: &Stores,
+    folder: &Path,
+    list: &mut ItemList,
+) -> Result<(), ExtractError> {
     let mut found = Vec::new();
     walk(folder, 0, &mut found)?;
     for (_, files) in found {
@@ -150,21 +176,36 @@ async fn find_in_folder(stores: &Stores, folder: &Path, list: &mut ItemList) -> 
                 }
                 // A collection's items stand in the folder themselves.
                 Some("Collection" | "Catalog") => {}
-                _ => list.skipped.push(Skipped { name: href, reason: "no STAC item".to_owned() }),
+                _ => list.skipped.push(Skipped {
+                    name: href,
+                    reason: "no STAC item".to_owned(),
+                }),
             }
         }
         for path in files.rasters.iter().filter(|_| !has_item) {
-            list.items.push(raster_source(stores, &path.display().to_string())?);
+            list.items
+                .push(raster_source(stores, &path.display().to_string())?);
         }
         for path in files.others {
-            list.skipped.push(Skipped { name: path.display().to_string(), reason: "neither a GeoTIFF nor a STAC item".to_owned() });
+            list.skipped.push(Skipped {
+                name: path.display().to_string(),
+                reason: "neither a GeoTIFF nor a STAC item".to_owned(),
+            });
         }
     }
     Ok(())
 }
 
-async fn find_in_file(stores: &Stores, href: &str, list: &mut ItemList) -> Result<(), ExtractError> {
-    let path = href.split(['?', '#']).next().unwrap_or(href).to_ascii_lowercase();
+async fn find_in_file(
+    stores: &Stores,
+    href: &str,
+    list: &mut ItemList,
+) -> Result<(), ExtractError> {
+    let path = href
+        .split(['?', '#'])
+        .next()
+        .unwrap_or(href)
+        .to_ascii_lowercase();
     if path.ends_with(".tif") || path.ends_with(".tiff") {
         list.items.push(raster_source(stores, href)?);
         return Ok(());
@@ -178,18 +219,33 @@ async fn find_in_file(stores: &Stores, href: &str, list: &mut ItemList) -> Resul
     find_in_json(stores, href, list).await
 }
 
-async fn find_in_json(stores: &Stores, href: &str, list: &mut ItemList) -> Result<(), ExtractError> {
+async fn find_in_json(
+    stores: &Stores,
+    href: &str,
+    list: &mut ItemList,
+) -> Result<(), ExtractError> {
     let value = read_json(stores, href).await?;
     match value.get("type").and_then(Value::as_str) {
         Some("Feature") => list.items.push(item_source(stores, value, href)?),
         Some("FeatureCollection") => {
-            for feature in value.get("features").and_then(Value::as_array).into_iter().flatten() {
+            for feature in value
+                .get("features")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+            {
                 list.items.push(item_source(stores, feature.clone(), href)?);
             }
         }
         Some("Collection" | "Catalog") => {
-            let links = value.get("links").and_then(Value::as_array).cloned().unwrap_or_default();
-            let items = links.iter().filter(|link| link.get("rel").and_then(Value::as_str) == Some("item"));
+            let links = value
+                .get("links")
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default();
+            let items = links
+                .iter()
+                .filter(|link| link.get("rel").and_then(Value::as_str) == Some("item"));
             for target in items.filter_map(|link| link.get("href").and_then(Value::as_str)) {
                 let target = join_href(href, target);
                 let item = read_json(stores, &target).await?;
@@ -198,19 +254,28 @@ async fn find_in_json(stores: &Stores, href: &str, list: &mut ItemList) -> Resul
         }
         _ => {
             let reason = "neither a STAC item nor an item collection nor a collection".to_owned();
-            return Err(ExtractError::Items { href: href.to_owned(), reason });
+            return Err(ExtractError::Items {
+                href: href.to_owned(),
+                reason,
+            });
         }
     }
     Ok(())
 }
 
 async fn read_json(stores: &Stores, href: &str) -> Result<Value, ExtractError> {
-    let wrong = |reason: String| ExtractError::Items { href: href.to_owned(), reason };
+    let wrong = |reason: String| ExtractError::Items {
+        href: href.to_owned(),
+        reason,
+    };
     let fetched = resolve(stores, href)?.read(0..JSON_BYTES_MAX, None).await?;
     if fetched.object_len > JSON_BYTES_MAX {
-        return Err(wrong(format!("larger than the {JSON_BYTES_MAX} bytes that are read as STAC")));
+        return Err(wrong(format!(
+            "larger than the {JSON_BYTES_MAX} bytes that are read as STAC"
+        )));
     }
-    serde_json::from_slice(&fetched.bytes).map_err(|error| wrong(format!("not valid JSON: {error}")))
+    serde_json::from_slice(&fetched.bytes)
+        .map_err(|error| wrong(format!("not valid JSON: {error}")))
 }
 
 /// Returns a relative href as seen from the document that holds it.
@@ -219,11 +284,18 @@ fn join_href(base: &str, href: &str) -> String {
         return href.to_owned();
     }
     let folder = base.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let mut parts: Vec<&str> = if folder.is_empty() { Vec::new() } else { folder.split('/').collect() };
+    let mut parts: Vec<&str> = if folder.is_empty() {
+        Vec::new()
+    } else {
+        folder.split('/').collect()
+    };
     for part in href.split('/') {
         match part {
             "." | "" => {}
-            ".." if parts.last().is_some_and(|last| !last.is_empty() && *last != "..") => {
+            ".." if parts
+                .last()
+                .is_some_and(|last| !last.is_empty() && *last != "..") =>
+            {
                 parts.pop();
             }
             other => parts.push(other),
@@ -233,27 +305,56 @@ fn join_href(base: &str, href: &str) -> String {
 }
 
 fn item_source(stores: &Stores, value: Value, href: &str) -> Result<ItemSource, ExtractError> {
-    let id = value.get("id").and_then(Value::as_str).unwrap_or("?").to_owned();
-    let wrong = |reason: String| ExtractError::Items { href: href.to_owned(), reason };
-    let item: Item = serde_json::from_value(value).map_err(|error| wrong(format!("item {id} is not valid STAC: {error}")))?;
+    let id = value
+        .get("id")
+        .and_then(Value::as_str)
+        .unwrap_or("?")
+        .to_owned();
+    let wrong = |reason: String| ExtractError::Items {
+        href: href.to_owned(),
+        reason,
+    };
+    let item: Item = serde_json::from_value(value)
+        .map_err(|error| wrong(format!("item {id} is not valid STAC: {error}")))?;
     let mut assets = Vec::new();
     for (key, asset) in item.assets.iter().filter(|(_, asset)| is_raster(asset)) {
         let target = resolve(stores, &join_href(href, &asset.href))?;
-        assets.push(ItemAsset { key: key.clone(), asset: target, bands: asset_bands(asset) });
+        assets.push(ItemAsset {
+            key: key.clone(),
+            asset: target,
+            bands: asset_bands(asset),
+        });
     }
-    Ok(ItemSource { datetime: item_datetime(&item), id: item.id, assets })
+    Ok(ItemSource {
+        datetime: item_datetime(&item),
+        id: item.id,
+        assets,
+    })
 }
 
 fn raster_source(stores: &Stores, href: &str) -> Result<ItemSource, ExtractError> {
     let name = href.split(['?', '#']).next().unwrap_or(href);
-    let stem = Path::new(name).file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    let asset = ItemAsset { key: String::new(), asset: resolve(stores, href)?, bands: Vec::new() };
-    Ok(ItemSource { id: stem.unwrap_or_else(|| name.to_owned()), datetime: None, assets: vec![asset] })
+    let stem = Path::new(name)
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned());
+    let asset = ItemAsset {
+        key: String::new(),
+        asset: resolve(stores, href)?,
+        bands: Vec::new(),
+    };
+    Ok(ItemSource {
+        id: stem.unwrap_or_else(|| name.to_owned()),
+        datetime: None,
+        assets: vec![asset],
+    })
 }
 
 /// Reads the items of a stac-geoparquet file: properties stand in columns of their own.
 fn read_stac_parquet(path: &Path) -> Result<Vec<Value>, ExtractError> {
-    let wrong = |reason: String| ExtractError::Items { href: path.display().to_string(), reason };
+    let wrong = |reason: String| ExtractError::Items {
+        href: path.display().to_string(),
+        reason,
+    };
     let file = std::fs::File::open(path).map_err(|error| wrong(error.to_string()))?;
     let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file)
         .and_then(|builder| builder.with_batch_size(1024).build())
@@ -261,31 +362,55 @@ fn read_stac_parquet(path: &Path) -> Result<Vec<Value>, ExtractError> {
     let mut items = Vec::new();
     for batch in reader {
         let batch = batch.map_err(|error| wrong(error.to_string()))?;
-        let keep: Vec<usize> = (0..batch.num_columns()).filter(|column| batch.schema().field(*column).name() != "geometry").collect();
-        let batch = batch.project(&keep).map_err(|error| wrong(error.to_string()))?;
+        let keep: Vec<usize> = (0..batch.num_columns())
+            .filter(|column| batch.schema().field(*column).name() != "geometry")
+            .collect();
+        let batch = batch
+            .project(&keep)
+            .map_err(|error| wrong(error.to_string()))?;
         let mut writer = arrow::json::ArrayWriter::new(Vec::new());
-        writer.write(&batch).and_then(|()| writer.finish()).map_err(|error| wrong(error.to_string()))?;
-        let rows: Vec<Value> = serde_json::from_slice(&writer.into_inner()).map_err(|error| wrong(error.to_string()))?;
+        writer
+            .write(&batch)
+            .and_then(|()| writer.finish())
+            .map_err(|error| wrong(error.to_string()))?;
+        let rows: Vec<Value> = serde_json::from_slice(&writer.into_inner())
+            .map_err(|error| wrong(error.to_string()))?;
         items.extend(rows.into_iter().map(item_of_row));
     }
     if items.iter().any(|item| item.get("assets").is_none()) {
-        return Err(wrong("not stac-geoparquet: it has no column \"assets\"".to_owned()));
+        return Err(wrong(
+            "not stac-geoparquet: it has no column \"assets\"".to_owned(),
+        ));
     }
     Ok(items)
 }
 
 /// Turns a row of stac-geoparquet into an item: what is no field of an item is a property.
 fn item_of_row(row: Value) -> Value {
-    const FIELDS: [&str; 8] = ["type", "stac_version", "stac_extensions", "id", "bbox", "links", "assets", "collection"];
+    const FIELDS: [&str; 8] = [
+        "type",
+        "stac_version",
+        "stac_extensions",
+        "id",
+        "bbox",
+        "links",
+        "assets",
+        "collection",
+    ];
     let mut item = serde_json::json!({"type": "Feature", "stac_version": "1.0.0", "geometry": null, "links": []});
     let mut properties = serde_json::Map::new();
-    let Value::Object(columns) = row else { return item };
+    let Value::Object(columns) = row else {
+        return item;
+    };
     for (name, value) in columns {
         match name.as_str() {
             // The struct form of a bbox is a matter of Parquet statistics, not of STAC.
             "bbox" | "proj:geometry" => {}
             "datetime" | "start_datetime" | "end_datetime" | "created" | "updated" => {
-                let text = value.as_str().and_then(|text| parse_datetime(text).ok()).map(|at| at.to_rfc3339());
+                let text = value
+                    .as_str()
+                    .and_then(|text| parse_datetime(text).ok())
+                    .map(|at| at.to_rfc3339());
                 properties.insert(name, text.map_or(Value::Null, Value::String));
             }
             field if FIELDS.contains(&field) => item[field] = value,
@@ -303,11 +428,19 @@ fn item_of_row(row: Value) -> Value {
 ///
 /// # Errors
 /// A sentence that says what was looked at.
-pub fn raster_datetime(raster: &GeoTiff, id: &str, pattern: Option<&str>) -> Result<DateTime<Utc>, String> {
+pub fn raster_datetime(
+    raster: &GeoTiff,
+    id: &str,
+    pattern: Option<&str>,
+) -> Result<DateTime<Utc>, String> {
     if let Some(pattern) = pattern {
-        return find_datetime(id, pattern).ok_or_else(|| format!("its name has no date of the form \"{pattern}\""));
+        return find_datetime(id, pattern)
+            .ok_or_else(|| format!("its name has no date of the form \"{pattern}\""));
     }
-    let tags = [("datetime", raster.metadata_item("datetime")), ("TIFFTAG_DATETIME", raster.datetime_tag())];
+    let tags = [
+        ("datetime", raster.metadata_item("datetime")),
+        ("TIFFTAG_DATETIME", raster.datetime_tag()),
+    ];
     for (name, text) in tags {
         if let Some(text) = text {
             return parse_datetime(text).map_err(|error| format!("its tag {name}: {error}"));
@@ -324,14 +457,22 @@ mod tests {
     fn hrefs_are_relative_to_their_document() {
         assert_eq!(join_href("a/b/item.json", "./B04.tif"), "a/b/B04.tif");
         assert_eq!(join_href("/a/b/item.json", "../c/B04.tif"), "/a/c/B04.tif");
-        assert_eq!(join_href("s3://bucket/a/item.json", "B04.tif"), "s3://bucket/a/B04.tif");
+        assert_eq!(
+            join_href("s3://bucket/a/item.json", "B04.tif"),
+            "s3://bucket/a/B04.tif"
+        );
         assert_eq!(join_href("item.json", "B04.tif"), "B04.tif");
-        assert_eq!(join_href("item.json", "https://x.org/B04.tif"), "https://x.org/B04.tif");
+        assert_eq!(
+            join_href("item.json", "https://x.org/B04.tif"),
+            "https://x.org/B04.tif"
+        );
     }
 
     #[test]
     fn rows_become_items() {
-        let item = item_of_row(serde_json::json!({"id": "x", "assets": {}, "datetime": "2020-01-01T00:00:00", "eo:cloud_cover": 3}));
+        let item = item_of_row(
+            serde_json::json!({"id": "x", "assets": {}, "datetime": "2020-01-01T00:00:00", "eo:cloud_cover": 3}),
+        );
         assert_eq!(item["properties"]["eo:cloud_cover"], 3);
         assert_eq!(item["properties"]["datetime"], "2020-01-01T00:00:00+00:00");
     }

@@ -42,7 +42,10 @@ pub(crate) struct ItemHead {
 
 impl ItemHead {
     pub(crate) fn as_skipped(&self) -> Option<Skipped> {
-        self.skipped.as_ref().map(|reason| Skipped { name: self.id.clone(), reason: reason.clone() })
+        self.skipped.as_ref().map(|reason| Skipped {
+            name: self.id.clone(),
+            reason: reason.clone(),
+        })
     }
 }
 
@@ -64,26 +67,45 @@ impl Journal {
     /// Where the file cannot be written, or another run holds it.
     pub(crate) fn open(path: &Path, plan: u64) -> Result<Self, ExtractError> {
         let failed = |error: std::io::Error| journal_error(path, &error.to_string());
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(failed)?;
         if let Err(std::fs::TryLockError::WouldBlock) = file.try_lock() {
-            return Err(journal_error(path, "another run is writing the same output; wait for it or stop it"));
+            return Err(journal_error(
+                path,
+                "another run is writing the same output; wait for it or stop it",
+            ));
         }
         let mut head = [0; 16];
-        let is_ours = file.read_exact(&mut head).is_ok() && head[..8] == MAGIC[..] && head[8..] == plan.to_le_bytes();
+        let is_ours = file.read_exact(&mut head).is_ok()
+            && head[..8] == MAGIC[..]
+            && head[8..] == plan.to_le_bytes();
         if !is_ours {
             file.set_len(0).map_err(failed)?;
             file.seek(SeekFrom::Start(0)).map_err(failed)?;
             file.write_all(MAGIC).map_err(failed)?;
             file.write_all(&plan.to_le_bytes()).map_err(failed)?;
         }
-        let mut journal = Self { path: path.to_owned(), file, len: 16, items: 0 };
+        let mut journal = Self {
+            path: path.to_owned(),
+            file,
+            len: 16,
+            items: 0,
+        };
         if is_ours {
             let mut frames = journal.frames()?;
             while let Some(frame) = frames.read_frame() {
                 journal.len += (HEAD_BYTES + frame.len()) as u64;
                 journal.items += 1;
             }
-            journal.file.set_len(journal.len).map_err(|error| journal_error(path, &error.to_string()))?;
+            journal
+                .file
+                .set_len(journal.len)
+                .map_err(|error| journal_error(path, &error.to_string()))?;
         }
         Ok(journal)
     }
@@ -103,7 +125,10 @@ impl Journal {
         bytes.extend((frame.len() as u64).to_le_bytes());
         bytes.extend(xxh3_64(&frame).to_le_bytes());
         bytes.extend(frame);
-        let written = self.file.seek(SeekFrom::Start(self.len)).and_then(|_| self.file.write_all(&bytes));
+        let written = self
+            .file
+            .seek(SeekFrom::Start(self.len))
+            .and_then(|_| self.file.write_all(&bytes));
         written.map_err(|error| journal_error(&self.path, &error.to_string()))?;
         self.len += bytes.len() as u64;
         self.items += 1;
@@ -118,7 +143,10 @@ impl Journal {
         let failed = |error: std::io::Error| journal_error(&self.path, &error.to_string());
         let mut file = BufReader::with_capacity(1 << 20, File::open(&self.path).map_err(failed)?);
         file.seek(SeekFrom::Start(16)).map_err(failed)?;
-        Ok(JournalReader { file, path: self.path.clone() })
+        Ok(JournalReader {
+            file,
+            path: self.path.clone(),
+        })
     }
 
     /// Removes the journal: its items are in the output.
@@ -138,7 +166,8 @@ impl JournalReader {
     fn read_frame(&mut self) -> Option<Vec<u8>> {
         let mut head = [0; HEAD_BYTES];
         self.file.read_exact(&mut head).ok()?;
-        let number = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().expect("eight bytes"));
+        let number =
+            |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().expect("eight bytes"));
         let (len, sum) = (number(0), number(8));
         if len > FRAME_BYTES_MAX {
             return None;
@@ -155,17 +184,28 @@ impl JournalReader {
     pub(crate) fn next_item(&mut self) -> Result<ItemRows, ExtractError> {
         self.read_frame()
             .and_then(|frame| decode(&frame))
-            .ok_or_else(|| journal_error(&self.path, "was changed by somebody else; remove it and run the command again"))
+            .ok_or_else(|| {
+                journal_error(
+                    &self.path,
+                    "was changed by somebody else; remove it and run the command again",
+                )
+            })
     }
 }
 
 fn journal_error(path: &Path, reason: &str) -> ExtractError {
-    ExtractError::Output { path: path.to_owned(), reason: reason.to_owned() }
+    ExtractError::Output {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    }
 }
 
 fn encode(item: &ItemRows) -> Result<Vec<u8>, ExtractError> {
-    let head = serde_json::to_vec(&item.head).map_err(|error| ExtractError::Scratch { reason: error.to_string() })?;
-    let mut plain = Vec::with_capacity(32 + head.len() + item.rows.len() * 88 + item.classes.len() * 24);
+    let head = serde_json::to_vec(&item.head).map_err(|error| ExtractError::Scratch {
+        reason: error.to_string(),
+    })?;
+    let mut plain =
+        Vec::with_capacity(32 + head.len() + item.rows.len() * 88 + item.classes.len() * 24);
     for len in [head.len(), item.rows.len(), item.classes.len()] {
         plain.extend((len as u64).to_le_bytes());
     }
@@ -175,10 +215,20 @@ fn encode(item: &ItemRows) -> Result<Vec<u8>, ExtractError> {
         plain.extend(row.band.to_le_bytes());
         plain.extend(row.count.to_le_bytes());
         plain.extend(row.clear.to_le_bytes());
-        let nothing = ValueStatistics { mean: 0.0, stdev: 0.0, min: 0.0, max: 0.0, p25: 0.0, p50: 0.0, p75: 0.0 };
+        let nothing = ValueStatistics {
+            mean: 0.0,
+            stdev: 0.0,
+            min: 0.0,
+            max: 0.0,
+            p25: 0.0,
+            p50: 0.0,
+            p75: 0.0,
+        };
         plain.push(row.values.is_some().into());
         let v = row.values.unwrap_or(nothing);
-        [v.mean, v.stdev, v.min, v.max, v.p25, v.p50, v.p75].iter().for_each(|value| plain.extend(value.to_le_bytes()));
+        [v.mean, v.stdev, v.min, v.max, v.p25, v.p50, v.p75]
+            .iter()
+            .for_each(|value| plain.extend(value.to_le_bytes()));
     }
     for row in &item.classes {
         plain.extend(row.parcel.to_le_bytes());
@@ -188,12 +238,18 @@ fn encode(item: &ItemRows) -> Result<Vec<u8>, ExtractError> {
     }
     zstd::bulk::compress(&plain, 1)
         .map(|packed| [&(plain.len() as u64).to_le_bytes()[..], &packed].concat())
-        .map_err(|error| ExtractError::Scratch { reason: error.to_string() })
+        .map_err(|error| ExtractError::Scratch {
+            reason: error.to_string(),
+        })
 }
 
 fn decode(frame: &[u8]) -> Option<ItemRows> {
     let plain_len = u64::from_le_bytes(frame.get(..8)?.try_into().ok()?);
-    let plain = zstd::bulk::decompress(&frame[8..], usize::try_from(plain_len.min(FRAME_BYTES_MAX)).ok()?).ok()?;
+    let plain = zstd::bulk::decompress(
+        &frame[8..],
+        usize::try_from(plain_len.min(FRAME_BYTES_MAX)).ok()?,
+    )
+    .ok()?;
     let mut bytes = Cursor { rest: &plain };
     let (head_len, rows_len, classes_len) = (bytes.u64()?, bytes.u64()?, bytes.u64()?);
     let head = serde_json::from_slice(bytes.take(head_len as usize)?).ok()?;
@@ -211,13 +267,28 @@ fn decode(frame: &[u8]) -> Option<ItemRows> {
             p50: bytes.f64()?,
             p75: bytes.f64()?,
         };
-        rows.push(Row { parcel, band, count, clear, values: has_values.then_some(values) });
+        rows.push(Row {
+            parcel,
+            band,
+            count,
+            clear,
+            values: has_values.then_some(values),
+        });
     }
     let mut classes = Vec::with_capacity((classes_len as usize).min(bytes.rest.len()));
     for _ in 0..classes_len {
-        classes.push(ClassRow { parcel: bytes.u32()?, band: bytes.u32()?, class: bytes.f64()?, count: bytes.f64()? });
+        classes.push(ClassRow {
+            parcel: bytes.u32()?,
+            band: bytes.u32()?,
+            class: bytes.f64()?,
+            count: bytes.f64()?,
+        });
     }
-    Some(ItemRows { head, rows, classes })
+    Some(ItemRows {
+        head,
+        rows,
+        classes,
+    })
 }
 
 struct Cursor<'a> {
@@ -231,10 +302,14 @@ impl<'a> Cursor<'a> {
         Some(taken)
     }
     fn u32(&mut self) -> Option<u32> {
-        self.take(4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes)
+        self.take(4)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(u32::from_le_bytes)
     }
     fn u64(&mut self) -> Option<u64> {
-        self.take(8).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes)
+        self.take(8)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(u64::from_le_bytes)
     }
     fn f64(&mut self) -> Option<f64> {
         self.u64().map(f64::from_bits)
@@ -246,12 +321,36 @@ mod tests {
     use super::*;
 
     fn item(id: &str) -> ItemRows {
-        let values = ValueStatistics { mean: 1.5, stdev: 0.5, min: 1.0, max: 2.0, p25: 1.0, p50: 1.5, p75: 2.0 };
-        let row = |parcel, values| Row { parcel, band: 0, count: 2.0, values, clear: 0.5 };
+        let values = ValueStatistics {
+            mean: 1.5,
+            stdev: 0.5,
+            min: 1.0,
+            max: 2.0,
+            p25: 1.0,
+            p50: 1.5,
+            p75: 2.0,
+        };
+        let row = |parcel, values| Row {
+            parcel,
+            band: 0,
+            count: 2.0,
+            values,
+            clear: 0.5,
+        };
         ItemRows {
-            head: ItemHead { id: id.to_owned(), datetime_us: 7, bands: vec!["B04".to_owned()], ..ItemHead::default() },
+            head: ItemHead {
+                id: id.to_owned(),
+                datetime_us: 7,
+                bands: vec!["B04".to_owned()],
+                ..ItemHead::default()
+            },
             rows: vec![row(0, Some(values)), row(1, None)],
-            classes: vec![ClassRow { parcel: 1, band: 0, class: 4.0, count: 0.25 }],
+            classes: vec![ClassRow {
+                parcel: 1,
+                band: 0,
+                class: 4.0,
+                count: 0.25,
+            }],
         }
     }
 
@@ -264,7 +363,12 @@ mod tests {
         journal.push(&item("b")).expect("writes");
         drop(journal);
         let len = std::fs::metadata(&path).expect("there").len();
-        OpenOptions::new().write(true).open(&path).expect("opens").set_len(len - 3).expect("cuts");
+        OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .expect("opens")
+            .set_len(len - 3)
+            .expect("cuts");
         let mut journal = Journal::open(&path, 9).expect("opens");
         assert_eq!(journal.items(), 1);
         journal.push(&item("c")).expect("writes");

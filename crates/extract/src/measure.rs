@@ -105,7 +105,9 @@ impl Extractor {
         }
         for parcel in 0..self.parcels.parcels.len() {
             let of = |result: &Option<(Arc<ScanResult>, usize)>| {
-                result.as_ref().and_then(|(result, index)| result.of(parcel)[*index])
+                result
+                    .as_ref()
+                    .and_then(|(result, index)| result.of(parcel)[*index])
             };
             if results.iter().all(|result| of(result).is_none()) {
                 measured.off_grid += 1;
@@ -141,18 +143,27 @@ impl Extractor {
             let group = match groups.iter_mut().find(fits) {
                 Some(group) => group,
                 None => {
-                    groups.push(Group { places: Vec::new(), sources: vec![(band.raster.clone(), Vec::new())] });
+                    groups.push(Group {
+                        places: Vec::new(),
+                        sources: vec![(band.raster.clone(), Vec::new())],
+                    });
                     let last = groups.len() - 1;
                     &mut groups[last]
                 }
             };
             group.places.push(place);
-            match group.sources.iter_mut().find(|(raster, _)| Arc::ptr_eq(raster, &band.raster)) {
+            match group
+                .sources
+                .iter_mut()
+                .find(|(raster, _)| Arc::ptr_eq(raster, &band.raster))
+            {
                 Some((_, own)) => own.push(band.band),
                 None => group.sources.push((band.raster.clone(), vec![band.band])),
             }
         }
-        groups.iter_mut().for_each(|group| group.order_places(bands));
+        groups
+            .iter_mut()
+            .for_each(|group| group.order_places(bands));
         groups
     }
 
@@ -164,22 +175,35 @@ impl Extractor {
     ) -> Result<ScanResult, ExtractError> {
         let raster = &group.sources[0].0;
         let geobox = Self::geobox(raster)?;
-        for mask in masks.iter().filter(|mask| !mask.fits(&geobox)) {
-            let reason = format!("it is turned against {}: a mask must have the axes of the data", raster.href());
-            return Err(ExtractError::Grid { href: mask.href().to_owned(), reason });
+        if let Some(mask) = masks.iter().find(|mask| !mask.fits(&geobox)) {
+            let reason = format!(
+                "it is turned against {}: a mask must have the axes of the data",
+                raster.href()
+            );
+            return Err(ExtractError::Grid {
+                href: mask.href().to_owned(),
+                reason,
+            });
         }
         let table = self.table(raster).await?;
         let sources = group
             .sources
             .iter()
-            .map(|(raster, own)| ScanSource { raster: raster.clone(), bands: Arc::from(&own[..]) })
+            .map(|(raster, own)| ScanSource {
+                raster: raster.clone(),
+                bands: Arc::from(&own[..]),
+            })
             .collect();
         let plan = Scan {
             sources,
             geobox,
             masks,
             rule: self.options.rule,
-            is_class: group.places.iter().map(|place| bands[*place].is_class).collect(),
+            is_class: group
+                .places
+                .iter()
+                .map(|place| bands[*place].is_class)
+                .collect(),
             threads: self.options.threads,
             memory_bytes_max: self.options.memory_bytes_max,
         };
@@ -192,7 +216,10 @@ impl Group {
     fn order_places(&mut self, bands: &[BandRef]) {
         let mut ordered = Vec::with_capacity(self.places.len());
         for (raster, own) in &self.sources {
-            let of_raster = self.places.iter().filter(|place| Arc::ptr_eq(&bands[**place].raster, raster));
+            let of_raster = self
+                .places
+                .iter()
+                .filter(|place| Arc::ptr_eq(&bands[**place].raster, raster));
             ordered.extend(of_raster.copied().take(own.len()));
         }
         self.places = ordered;
@@ -209,13 +236,21 @@ fn is_same_layout(one: &GeoTiff, other: &GeoTiff) -> bool {
 fn row(parcel: usize, index: usize, band: &BandRef, result: Option<BandResult>) -> Row {
     let (statistics, clear) = match result {
         Some(result) => (result.statistics, result.clear),
-        None => (swath_raster::Statistics { count: 0.0, values: None }, 0.0),
+        None => (
+            swath_raster::Statistics {
+                count: 0.0,
+                values: None,
+            },
+            0.0,
+        ),
     };
     Row {
         parcel: parcel as u32,
         band: index as u32,
         count: statistics.count,
-        values: statistics.values.map(|values| values.scaled(band.scale, band.offset)),
+        values: statistics
+            .values
+            .map(|values| values.scaled(band.scale, band.offset)),
         clear,
     }
 }

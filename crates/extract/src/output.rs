@@ -5,7 +5,9 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Builder, RecordBatch, StringBuilder, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, Float64Builder, RecordBatch, StringBuilder, TimestampMicrosecondArray,
+};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -39,7 +41,10 @@ impl OutputFormat {
     /// # Errors
     /// Where it names none.
     pub fn of_path(path: &Path) -> Result<Self, ExtractError> {
-        let extension = path.extension().and_then(|text| text.to_str()).unwrap_or_default();
+        let extension = path
+            .extension()
+            .and_then(|text| text.to_str())
+            .unwrap_or_default();
         match extension.to_ascii_lowercase().as_str() {
             "parquet" => Ok(Self::Parquet),
             "csv" => Ok(Self::Csv),
@@ -73,7 +78,10 @@ pub struct Columns {
 impl Columns {
     /// Returns all statistics.
     pub fn all(has_item: bool) -> Self {
-        Self { has_item, statistics: STATISTICS.map(str::to_owned).to_vec() }
+        Self {
+            has_item,
+            statistics: STATISTICS.map(str::to_owned).to_vec(),
+        }
     }
 
     fn leading(&self) -> Vec<Field> {
@@ -91,7 +99,11 @@ impl Columns {
     fn row_schema(&self) -> SchemaRef {
         let mut fields = self.leading();
         for name in self.statistics.iter().map(String::as_str).chain(["clear"]) {
-            fields.push(Field::new(name, DataType::Float64, !matches!(name, "count" | "clear")));
+            fields.push(Field::new(
+                name,
+                DataType::Float64,
+                !matches!(name, "count" | "clear"),
+            ));
         }
         Arc::new(Schema::new(fields))
     }
@@ -115,7 +127,11 @@ pub struct RowNames<'a, 'p> {
 }
 
 impl RowNames<'_, '_> {
-    fn leading(&self, columns: &Columns, places: impl Iterator<Item = (u32, u32)> + Clone) -> Vec<ArrayRef> {
+    fn leading(
+        &self,
+        columns: &Columns,
+        places: impl Iterator<Item = (u32, u32)> + Clone,
+    ) -> Vec<ArrayRef> {
         let mut arrays: Vec<ArrayRef> = Vec::new();
         let len = places.clone().count();
         if let Some(item) = self.item.filter(|_| columns.has_item) {
@@ -176,8 +192,14 @@ impl RowWriter {
     fn open(path: &Path, columns: Columns, schema: SchemaRef) -> Result<Self, ExtractError> {
         let format = OutputFormat::of_path(path)?;
         let failed = |error: &dyn std::error::Error| output_error(path, error);
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("rows");
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or("rows");
         let scratch = tempfile::Builder::new()
             .prefix(&format!(".{name}."))
             .suffix(".tmp")
@@ -201,7 +223,14 @@ impl RowWriter {
                 Sink::Json(Box::new(writer.build(BufWriter::new(file))))
             }
         };
-        Ok(Self { path: path.to_owned(), columns, schema, sink, scratch, rows: 0 })
+        Ok(Self {
+            path: path.to_owned(),
+            columns,
+            schema,
+            sink,
+            scratch,
+            rows: 0,
+        })
     }
 
     /// Appends rows of one item.
@@ -210,10 +239,12 @@ impl RowWriter {
     /// Where the file cannot be written.
     pub fn push(&mut self, rows: &[Row], names: &RowNames) -> Result<(), ExtractError> {
         for part in rows.chunks(BATCH_ROWS) {
-            let mut arrays = names.leading(&self.columns, part.iter().map(|row| (row.parcel, row.band)));
+            let mut arrays =
+                names.leading(&self.columns, part.iter().map(|row| (row.parcel, row.band)));
             for name in &self.columns.statistics {
                 let mut values = Float64Builder::with_capacity(part.len());
-                part.iter().for_each(|row| values.append_option(statistic(row, name)));
+                part.iter()
+                    .for_each(|row| values.append_option(statistic(row, name)));
                 arrays.push(Arc::new(values.finish()));
             }
             let mut clear = Float64Builder::with_capacity(part.len());
@@ -229,9 +260,14 @@ impl RowWriter {
     ///
     /// # Errors
     /// Where the file cannot be written.
-    pub fn push_classes(&mut self, rows: &[ClassRow], names: &RowNames) -> Result<(), ExtractError> {
+    pub fn push_classes(
+        &mut self,
+        rows: &[ClassRow],
+        names: &RowNames,
+    ) -> Result<(), ExtractError> {
         for part in rows.chunks(BATCH_ROWS) {
-            let mut arrays = names.leading(&self.columns, part.iter().map(|row| (row.parcel, row.band)));
+            let mut arrays =
+                names.leading(&self.columns, part.iter().map(|row| (row.parcel, row.band)));
             let mut classes = Float64Builder::with_capacity(part.len());
             let mut counts = Float64Builder::with_capacity(part.len());
             for row in part {
@@ -247,7 +283,8 @@ impl RowWriter {
     }
 
     fn write(&mut self, arrays: Vec<ArrayRef>) -> Result<(), ExtractError> {
-        let batch = RecordBatch::try_new(self.schema.clone(), arrays).map_err(|error| output_error(&self.path, &error))?;
+        let batch = RecordBatch::try_new(self.schema.clone(), arrays)
+            .map_err(|error| output_error(&self.path, &error))?;
         let outcome: Result<(), Box<dyn std::error::Error>> = match &mut self.sink {
             Sink::Parquet(writer) => writer.write(&batch).map_err(Into::into),
             Sink::Csv(writer) => writer.write(&batch).map_err(Into::into),
@@ -262,7 +299,13 @@ impl RowWriter {
     /// Where it cannot be written; then there is no file.
     pub fn finish(mut self) -> Result<u64, ExtractError> {
         if self.rows == 0 {
-            self.write(self.schema.fields().iter().map(|field| arrow::array::new_empty_array(field.data_type())).collect())?;
+            self.write(
+                self.schema
+                    .fields()
+                    .iter()
+                    .map(|field| arrow::array::new_empty_array(field.data_type()))
+                    .collect(),
+            )?;
         }
         let path = self.path.clone();
         let failed = |error: Box<dyn std::error::Error>| output_error(&path, &*error);
@@ -275,15 +318,20 @@ impl RowWriter {
                 let file = writer.into_inner().map_err(|error| failed(error.into()))?;
                 file.sync_all().map_err(|error| failed(error.into()))?;
             }
-            Sink::Csv(writer) => flush(writer.into_inner()).map_err(|error| failed(error.into()))?,
+            Sink::Csv(writer) => {
+                flush(writer.into_inner()).map_err(|error| failed(error.into()))?
+            }
             Sink::Json(mut writer) => {
                 writer.finish().map_err(|error| failed(error.into()))?;
                 let mut file = writer.into_inner();
-                file.write_all(b"\n").map_err(|error| failed(error.into()))?;
+                file.write_all(b"\n")
+                    .map_err(|error| failed(error.into()))?;
                 flush(file).map_err(|error| failed(error.into()))?;
             }
         }
-        self.scratch.persist(&self.path).map_err(|error| failed(error.error.into()))?;
+        self.scratch
+            .persist(&self.path)
+            .map_err(|error| failed(error.error.into()))?;
         Ok(self.rows)
     }
 }
@@ -305,7 +353,10 @@ fn statistic(row: &Row, name: &str) -> Option<f64> {
 }
 
 fn output_error(path: &Path, error: &dyn std::error::Error) -> ExtractError {
-    ExtractError::Output { path: path.to_owned(), reason: format!("cannot be written: {error}") }
+    ExtractError::Output {
+        path: path.to_owned(),
+        reason: format!("cannot be written: {error}"),
+    }
 }
 
 /// New temporary files are private by default; results should have the usual rights.

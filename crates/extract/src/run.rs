@@ -77,7 +77,12 @@ pub struct ExtractReport {
 impl ExtractReport {
     /// Returns how many items failed for their data, not for their date or place.
     pub fn failures(&self) -> usize {
-        self.skipped.iter().filter(|skipped| !skipped.reason.starts_with("neither") && skipped.reason != "no STAC item").count()
+        self.skipped
+            .iter()
+            .filter(|skipped| {
+                !skipped.reason.starts_with("neither") && skipped.reason != "no STAC item"
+            })
+            .count()
     }
 }
 
@@ -125,7 +130,8 @@ pub async fn extract(
         let at_once = items_at_once(extractor, &items);
         let todo = items.iter().skip(report.resumed);
         let mut measured = std::pin::pin!(
-            futures::stream::iter(todo.map(|item| measure_item(extractor, item, options))).buffered(at_once)
+            futures::stream::iter(todo.map(|item| measure_item(extractor, item, options)))
+                .buffered(at_once)
         );
         while let Some(item) = measured.try_next().await? {
             journal.push(&item)?;
@@ -133,7 +139,14 @@ pub async fn extract(
             progress(journal.items(), total, rows);
         }
     }
-    write_output(extractor, &journal, options, output, &mut writer, &mut report)?;
+    write_output(
+        extractor,
+        &journal,
+        options,
+        output,
+        &mut writer,
+        &mut report,
+    )?;
     report.rows = writer.finish()?;
     journal.remove();
     if report.measured == 0 {
@@ -145,7 +158,10 @@ pub async fn extract(
 }
 
 fn journal_path(output: &Path) -> PathBuf {
-    let name = output.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = output
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     output.with_file_name(format!("{name}.partial"))
 }
 
@@ -158,18 +174,33 @@ async fn date_items(
     let pattern = options.date_pattern.as_deref();
     let mut dated = futures::stream::iter(sources.into_iter().map(|source| async move {
         if let Some(datetime) = source.datetime {
-            return Ok::<_, ExtractError>(Ok(DatedItem { datetime_us: datetime.timestamp_micros(), source, opened: None }));
+            return Ok::<_, ExtractError>(Ok(DatedItem {
+                datetime_us: datetime.timestamp_micros(),
+                source,
+                opened: None,
+            }));
         }
         let Some(asset) = source.assets.first().filter(|asset| asset.key.is_empty()) else {
-            return Ok(Err(Skipped { name: source.id, reason: "the item has neither datetime nor start_datetime".to_owned() }));
+            return Ok(Err(Skipped {
+                name: source.id,
+                reason: "the item has neither datetime nor start_datetime".to_owned(),
+            }));
         };
         match open(&asset.asset).await? {
-            Err(reason) => Ok(Err(Skipped { name: source.id, reason })),
+            Err(reason) => Ok(Err(Skipped {
+                name: source.id,
+                reason,
+            })),
             Ok(raster) => Ok(match raster_datetime(&raster, &source.id, pattern) {
-                Err(reason) => Err(Skipped { name: source.id, reason }),
-                Ok(datetime) => {
-                    Ok(DatedItem { datetime_us: datetime.timestamp_micros(), source, opened: Some(Arc::new(raster)) })
-                }
+                Err(reason) => Err(Skipped {
+                    name: source.id,
+                    reason,
+                }),
+                Ok(datetime) => Ok(DatedItem {
+                    datetime_us: datetime.timestamp_micros(),
+                    source,
+                    opened: Some(Arc::new(raster)),
+                }),
             }),
         }
     }))
@@ -178,8 +209,12 @@ async fn date_items(
     while let Some(item) = dated.next().await {
         match item? {
             Ok(item) => {
-                let is_early = options.datetime_from_us.is_some_and(|from| item.datetime_us < from);
-                let is_late = options.datetime_to_us.is_some_and(|to| item.datetime_us >= to);
+                let is_early = options
+                    .datetime_from_us
+                    .is_some_and(|from| item.datetime_us < from);
+                let is_late = options
+                    .datetime_to_us
+                    .is_some_and(|to| item.datetime_us >= to);
                 if is_early || is_late {
                     report.outside_datetime += 1;
                 } else {
@@ -209,8 +244,17 @@ fn is_own_fault(kind: ErrorKind) -> bool {
 
 fn plan_digest(extractor: &Extractor, items: &[DatedItem], options: &ExtractOptions) -> u64 {
     let of_item = |item: &DatedItem| {
-        let assets: Vec<&str> = item.source.assets.iter().map(|asset| asset.asset.href()).collect();
-        let etag = item.opened.as_ref().and_then(|raster| raster.etag()).unwrap_or_default();
+        let assets: Vec<&str> = item
+            .source
+            .assets
+            .iter()
+            .map(|asset| asset.asset.href())
+            .collect();
+        let etag = item
+            .opened
+            .as_ref()
+            .and_then(|raster| raster.etag())
+            .unwrap_or_default();
         format!("{} {} {assets:?} {etag}", item.source.id, item.datetime_us)
     };
     let measure = &extractor.options;
@@ -233,7 +277,11 @@ fn items_at_once(extractor: &Extractor, items: &[DatedItem]) -> usize {
             u64::from(raster.size().width) * u64::from(raster.size().height) <= SMALL_PIXELS
         })
     };
-    if items.iter().all(is_small) { extractor.options.threads + 1 } else { 2 }
+    if items.iter().all(is_small) {
+        extractor.options.threads + 1
+    } else {
+        2
+    }
 }
 
 async fn measure_item(
@@ -241,8 +289,18 @@ async fn measure_item(
     item: &DatedItem,
     options: &ExtractOptions,
 ) -> Result<ItemRows, ExtractError> {
-    let head = ItemHead { id: item.source.id.clone(), datetime_us: item.datetime_us, ..ItemHead::default() };
-    let skip = |reason: String| ItemRows { head: ItemHead { skipped: Some(reason), ..head.clone() }, ..ItemRows::default() };
+    let head = ItemHead {
+        id: item.source.id.clone(),
+        datetime_us: item.datetime_us,
+        ..ItemHead::default()
+    };
+    let skip = |reason: String| ItemRows {
+        head: ItemHead {
+            skipped: Some(reason),
+            ..head.clone()
+        },
+        ..ItemRows::default()
+    };
     match try_measure(extractor, item, options).await {
         Ok((bands, measured)) => Ok(ItemRows {
             head: ItemHead {
@@ -273,33 +331,62 @@ async fn try_measure(
         }
         let raster = match &item.opened {
             Some(raster) => raster.clone(),
-            None => Arc::new(GeoTiff::open(asset.asset.clone()).await?.with_item_nodata(&nodata_of(asset))),
+            None => Arc::new(
+                GeoTiff::open(asset.asset.clone())
+                    .await?
+                    .with_item_nodata(&nodata_of(asset)),
+            ),
         };
-        for (position, info) in raster.bands().iter().enumerate().filter(|(_, info)| !info.is_alpha) {
+        for (position, info) in raster
+            .bands()
+            .iter()
+            .enumerate()
+            .filter(|(_, info)| !info.is_alpha)
+        {
             let said = asset.bands.get(position);
             let name = band_name(asset, said, info, raster.bands().len());
             if name.eq_ignore_ascii_case("SCL") {
                 classification = Some((raster.clone(), position));
             }
             let common = said.and_then(|band| band.common_name.as_deref());
-            let is_named = |names: &[String]| names.iter().any(|own| *own == name || common == Some(own));
+            let is_named =
+                |names: &[String]| names.iter().any(|own| *own == name || common == Some(own));
             let is_class = is_named(&options.classes);
             if !options.bands.is_empty() && !is_named(&options.bands) && !is_class {
                 continue;
             }
-            let (scale, offset) = scale_of(&raster, position, said, options.is_unscaled || is_class)?;
-            bands.push(BandRef { raster: raster.clone(), band: position, name, scale, offset, is_class });
+            let (scale, offset) =
+                scale_of(&raster, position, said, options.is_unscaled || is_class)?;
+            bands.push(BandRef {
+                raster: raster.clone(),
+                band: position,
+                name,
+                scale,
+                offset,
+                is_class,
+            });
         }
     }
-    let wrong = |reason: &str| ExtractError::Items { href: item.source.id.clone(), reason: reason.to_owned() };
+    let wrong = |reason: &str| ExtractError::Items {
+        href: item.source.id.clone(),
+        reason: reason.to_owned(),
+    };
     if bands.is_empty() {
         return Err(wrong("it has none of the bands asked for"));
     }
     let masks = match (&options.mask_scl, classification) {
         (None, _) => Arc::from([]),
-        (Some(_), None) => return Err(wrong("it has no scene classification (a band or asset named SCL) to mask with")),
+        (Some(_), None) => {
+            return Err(wrong(
+                "it has no scene classification (a band or asset named SCL) to mask with",
+            ));
+        }
         (Some(dropped), Some((raster, band))) => {
-            let request = MaskRequest { raster, band, dropped: dropped.clone() };
+            let request = MaskRequest {
+                raster,
+                band,
+                dropped: dropped.clone(),
+            };
             mask_list(&bands[0].raster, &[request])?
         }
     };
@@ -314,10 +401,13 @@ fn is_wanted(asset: &crate::ItemAsset, options: &ExtractOptions) -> bool {
     if options.bands.is_empty() || asset.key.is_empty() {
         return true;
     }
-    let names = |name: &str| wanted.iter().any(|own| *own == name) || (scl && name.eq_ignore_ascii_case("SCL"));
+    let names = |name: &str| {
+        wanted.iter().any(|own| *own == name) || (scl && name.eq_ignore_ascii_case("SCL"))
+    };
     names(&asset.key)
         || asset.bands.iter().any(|band| {
-            band.name.as_deref().is_some_and(names) || band.common_name.as_deref().is_some_and(names)
+            band.name.as_deref().is_some_and(names)
+                || band.common_name.as_deref().is_some_and(names)
         })
         || (asset.bands.len() != 1 && asset.bands.iter().all(|band| band.name.is_none()))
 }
@@ -331,7 +421,11 @@ fn band_name(
     if let Some(name) = said.and_then(|band| band.name.clone()) {
         return name;
     }
-    if bands == 1 && !asset.key.is_empty() && !info.is_named { asset.key.clone() } else { info.name.clone() }
+    if bands == 1 && !asset.key.is_empty() && !info.is_named {
+        asset.key.clone()
+    } else {
+        info.name.clone()
+    }
 }
 
 fn nodata_of(asset: &crate::ItemAsset) -> Vec<Option<String>> {
@@ -350,18 +444,23 @@ fn scale_of(
     }
     let info = &raster.bands()[band];
     let one = |tag: Option<f64>, item: Option<f64>, neutral: f64, what: &str| match (tag, item) {
-        (Some(tag), Some(item)) if (tag - item).abs() > 1e-12 * tag.abs().max(1.0) => Err(ExtractError::Grid {
-            href: raster.href().to_owned(),
-            reason: format!(
-                "band {} has {what} {tag} in the file and {item} in the item; correct one of them or use --unscaled",
-                info.name
-            ),
-        }),
+        (Some(tag), Some(item)) if (tag - item).abs() > 1e-12 * tag.abs().max(1.0) => {
+            Err(ExtractError::Grid {
+                href: raster.href().to_owned(),
+                reason: format!(
+                    "band {} has {what} {tag} in the file and {item} in the item; correct one of them or use --unscaled",
+                    info.name
+                ),
+            })
+        }
         (tag, item) => Ok(tag.or(item).unwrap_or(neutral)),
     };
     let said_scale = said.and_then(|band| band.scale);
     let said_offset = said.and_then(|band| band.offset);
-    Ok((one(info.scale, said_scale, 1.0, "scale")?, one(info.offset, said_offset, 0.0, "offset")?))
+    Ok((
+        one(info.scale, said_scale, 1.0, "scale")?,
+        one(info.offset, said_offset, 0.0, "offset")?,
+    ))
 }
 
 /// Turns the journal into the output.
@@ -382,8 +481,15 @@ fn write_output(
     let mut frames = journal.frames()?;
     for _ in 0..journal.items() {
         let item = frames.next_item()?;
-        let row_item = RowItem { id: item.head.id.clone(), datetime_us: item.head.datetime_us };
-        let names = RowNames { item: Some(&row_item), bands: &item.head.bands, parcel_id: &parcel_id };
+        let row_item = RowItem {
+            id: item.head.id.clone(),
+            datetime_us: item.head.datetime_us,
+        };
+        let names = RowNames {
+            item: Some(&row_item),
+            bands: &item.head.bands,
+            parcel_id: &parcel_id,
+        };
         writer.push(&item.rows, &names)?;
         if let Some(classes) = &mut class_writer {
             classes.push_classes(&item.classes, &names)?;

@@ -18,7 +18,7 @@ use crate::ExtractError;
 use crate::class_mask::{ClassMask, FetchedMask};
 use crate::coverage_table::CoverageTable;
 use crate::units::{Unit, Units};
-use crate::values::{ListScratch, ValueList, ValueStore, gather};
+use crate::values::{ListScratch, Scratch, ValueList, ValueStore, gather};
 
 /// Stored bytes that one batch of units fetches, about.
 const BATCH_BYTES: u64 = 2 << 20;
@@ -28,6 +28,9 @@ const BATCH_UNITS: usize = 64;
 const BATCHES_AHEAD: usize = 8;
 /// Part of the memory that waiting values may take before they go to scratch space.
 const WAITING_SHARE: usize = 2;
+
+/// Part of that below which spilling is not worth a run.
+const SPILL_SHARE: usize = 8;
 
 /// Bands of one raster that a scan reads.
 #[derive(Debug, Clone)]
@@ -74,6 +77,9 @@ struct BandOutcome {
     classes: Vec<ClassCount>,
 }
 
+/// A parcel with the outcome of each band.
+type FinishedParcel = (u32, Vec<BandOutcome>);
+
 /// Results of all parcels: `None` for a parcel off the grid.
 #[derive(Debug)]
 pub(crate) struct ScanResult {
@@ -92,14 +98,24 @@ impl ScanResult {
 
     /// Returns the class counts of `parcel` in a band of classes, by rising class.
     pub(crate) fn classes(&self, parcel: usize, band: usize) -> &[ClassCount] {
-        self.classes.get(&(parcel as u32, band)).map_or(&[], Vec::as_slice)
+        self.classes
+            .get(&(parcel as u32, band))
+            .map_or(&[], Vec::as_slice)
     }
 }
 
 /// What a compute thread made of one parcel in one unit.
 enum Outcome {
-    Finished { parcel: u32, bands: Vec<BandOutcome> },
-    Part { parcel: u32, units: u32, area: Area, bands: Vec<ValueList> },
+    Finished {
+        parcel: u32,
+        bands: Vec<BandOutcome>,
+    },
+    Part {
+        parcel: u32,
+        units: u32,
+        area: Area,
+        bands: Vec<ValueList>,
+    },
 }
 
 /// Sums of shares: the denominator of `clear`.
@@ -129,11 +145,19 @@ pub(crate) async fn scan(scan: &Scan, table: &CoverageTable) -> Result<ScanResul
     let data_types: Arc<[DataType]> = scan
         .sources
         .iter()
-        .flat_map(|source| source.bands.iter().map(|band| source.raster.bands()[*band].data_type))
+        .flat_map(|source| {
+            source
+                .bands
+                .iter()
+                .map(|band| source.raster.bands()[*band].data_type)
+        })
         .collect();
     let bands = data_types.len();
     let units = Units::new(&scan.sources[0].raster, table)?;
-    let batches = Batches { units, scan: scan.clone() };
+    let batches = Batches {
+        units,
+        scan: scan.clone(),
+    };
     let mut outcomes = std::pin::pin!(
         futures::stream::iter(batches)
             .map(|batch| async { fetch(scan, batch?).await })
@@ -161,6 +185,7 @@ pub(crate) async fn scan(scan: &Scan, table: &CoverageTable) -> Result<ScanResul
             bytes: 0,
         },
         waiting_bytes_max: scan.memory_bytes_max / WAITING_SHARE,
+        scratch: None,
     };
     let mut finishing = futures::stream::FuturesUnordered::new();
     while let Some((outcomes, bytes)) = outcomes.try_next().await? {
@@ -169,7 +194,9 @@ pub(crate) async fn scan(scan: &Scan, table: &CoverageTable) -> Result<ScanResul
         if !complete.is_empty() {
             let data_types = data_types.clone();
             let is_class = fold.is_class.clone();
-            finishing.push(compute::run(move |_| finish(&data_types, &is_class, complete)));
+            finishing.push(compute::run(move |_| {
+                finish(&data_types, &is_class, complete)
+            }));
         }
         while finishing.len() > scan.threads {
             fold.store(finishing.next().await)?;
@@ -201,7 +228,10 @@ impl Iterator for Batches {
             match self.units.next() {
                 Some(Ok(unit)) => {
                     let of = |source: &ScanSource| -> u64 {
-                        unit.blocks.iter().map(|number| source.raster.block_bytes(*number, &source.bands)).sum()
+                        unit.blocks
+                            .iter()
+                            .map(|number| source.raster.block_bytes(*number, &source.bands))
+                            .sum()
                     };
                     bytes += self.scan.sources.iter().map(of).sum::<u64>();
                     batch.push(unit);
@@ -215,16 +245,36 @@ impl Iterator for Batches {
 }
 
 async fn fetch(scan: &Scan, batch: Vec<Unit>) -> Result<Vec<FetchedUnit>, ExtractError> {
-    let numbers: Vec<u32> = batch.iter().flat_map(|unit| unit.blocks.iter().copied()).collect();
-    let fetches = scan.sources.iter().map(|source| source.raster.fetch_blocks(0, source.bands.clone(), &numbers));
-    let mut by_source: Vec<_> =
-        futures::future::try_join_all(fetches).await?.into_iter().map(Vec::into_iter).collect();
+    let numbers: Vec<u32> = batch
+        .iter()
+        .flat_map(|unit| unit.blocks.iter().copied())
+        .collect();
+    let fetches = scan.sources.iter().map(|source| {
+        source
+            .raster
+            .fetch_blocks(0, source.bands.clone(), &numbers)
+    });
+    let mut by_source: Vec<_> = futures::future::try_join_all(fetches)
+        .await?
+        .into_iter()
+        .map(Vec::into_iter)
+        .collect();
     let mut fetched = Vec::with_capacity(batch.len());
     for unit in batch {
-        let sources = by_source.iter_mut().map(|blocks| blocks.take(unit.blocks.len()).collect()).collect();
-        let masks = scan.masks.iter().map(|mask| mask.fetch(&scan.geobox, &unit.window));
+        let sources = by_source
+            .iter_mut()
+            .map(|blocks| blocks.take(unit.blocks.len()).collect())
+            .collect();
+        let masks = scan
+            .masks
+            .iter()
+            .map(|mask| mask.fetch(&scan.geobox, &unit.window));
         let masks = futures::future::try_join_all(masks).await?;
-        fetched.push(FetchedUnit { unit, sources, masks });
+        fetched.push(FetchedUnit {
+            unit,
+            sources,
+            masks,
+        });
     }
     Ok(fetched)
 }
@@ -236,15 +286,26 @@ fn process(
     fetched: FetchedUnit,
     scratch: &mut DecodeScratch,
 ) -> Result<(Vec<Outcome>, u64), ExtractError> {
-    let FetchedUnit { unit, sources, masks } = fetched;
-    let bytes = sources.iter().flatten().map(FetchedBlock::stored_bytes).sum();
+    let FetchedUnit {
+        unit,
+        sources,
+        masks,
+    } = fetched;
+    let bytes = sources
+        .iter()
+        .flatten()
+        .map(FetchedBlock::stored_bytes)
+        .sum();
     let mut classes = Mask::All;
     for (mask, parts) in scan.masks.iter().zip(masks) {
         classes = classes.and(&mask.decode(parts, &scan.geobox, &unit.window, scratch)?);
     }
     let mut decoded = Vec::with_capacity(sources.len());
     for blocks in &sources {
-        let parts = blocks.iter().map(|block| block.decode(scratch)).collect::<Result<Vec<_>, IoError>>()?;
+        let parts = blocks
+            .iter()
+            .map(|block| block.decode(scratch))
+            .collect::<Result<Vec<_>, IoError>>()?;
         decoded.push(DecodedBlock::assemble(unit.window, parts)?);
     }
     let bands: Vec<_> = decoded
@@ -252,7 +313,10 @@ fn process(
         .flat_map(|block| block.bands.iter().zip(block.masks.drain(..)))
         .map(|(pixels, mask)| (pixels, mask.and(&classes)))
         .collect();
-    let mut lists: Vec<ValueList> = data_types.iter().map(|kind| ValueList::new(*kind, scan.rule)).collect();
+    let mut lists: Vec<ValueList> = data_types
+        .iter()
+        .map(|kind| ValueList::new(*kind))
+        .collect();
     let mut list_scratch = ListScratch::default();
     let mut outcomes = Vec::with_capacity(unit.pieces.len());
     for piece in &unit.pieces {
@@ -261,17 +325,37 @@ fn process(
             list.clear();
             for_pixels!(pixels, values => gather(&record, &unit.window, values, mask, list));
         }
-        let area = Area { inside: record.inside(), outside: record.outside() };
+        let area = Area {
+            inside: record.inside(),
+            outside: record.outside(),
+        };
         let parcel = record.parcel();
         outcomes.push(if piece.units == 1 {
-            let bands = lists.iter_mut().zip(data_types).zip(&*scan.is_class).map(|((list, kind), is_class)| {
-                let result = band_result(list.statistics(*kind, &mut list_scratch), area);
-                // The list is sorted now.
-                BandOutcome { result, classes: if *is_class { list.counts(*kind) } else { Vec::new() } }
-            });
-            Outcome::Finished { parcel, bands: bands.collect() }
+            let bands = lists.iter_mut().zip(data_types).zip(&*scan.is_class).map(
+                |((list, kind), is_class)| {
+                    let result =
+                        band_result(list.statistics(*kind, scan.rule, &mut list_scratch), area);
+                    BandOutcome {
+                        result,
+                        classes: if *is_class {
+                            list.counts(*kind)
+                        } else {
+                            Vec::new()
+                        },
+                    }
+                },
+            );
+            Outcome::Finished {
+                parcel,
+                bands: bands.collect(),
+            }
         } else {
-            Outcome::Part { parcel, units: piece.units, area, bands: lists.clone() }
+            Outcome::Part {
+                parcel,
+                units: piece.units,
+                area,
+                bands: lists.clone(),
+            }
         });
     }
     Ok((outcomes, bytes))
@@ -279,9 +363,17 @@ fn process(
 
 fn band_result(statistics: Statistics, area: Area) -> BandResult {
     let whole = area.inside + area.outside;
-    let clear = if whole > 0.0 { statistics.count / whole } else { 0.0 };
+    let clear = if whole > 0.0 {
+        statistics.count / whole
+    } else {
+        0.0
+    };
     // Shares are summed in two orders: what differs in the last digits is wholly clear.
-    let clear = if (clear - 1.0).abs() < 1e-12 { 1.0 } else { clear };
+    let clear = if (clear - 1.0).abs() < 1e-12 {
+        1.0
+    } else {
+        clear
+    };
     BandResult { statistics, clear }
 }
 
@@ -293,6 +385,8 @@ struct Fold {
     pending: HashMap<u32, Pending>,
     result: ScanResult,
     waiting_bytes_max: usize,
+    /// Made when first needed.
+    scratch: Option<Arc<Scratch>>,
 }
 
 impl Fold {
@@ -303,13 +397,21 @@ impl Fold {
         for outcome in outcomes {
             match outcome {
                 Outcome::Finished { parcel, bands } => self.put(parcel, bands),
-                Outcome::Part { parcel, units, area, bands } => {
+                Outcome::Part {
+                    parcel,
+                    units,
+                    area,
+                    bands,
+                } => {
                     has_parts = true;
                     let (data_types, rule) = (&self.data_types, self.rule);
                     let pending = self.pending.entry(parcel).or_insert_with(|| Pending {
                         received: 0,
                         area,
-                        bands: data_types.iter().map(|kind| ValueStore::new(*kind, rule)).collect(),
+                        bands: data_types
+                            .iter()
+                            .map(|kind| ValueStore::new(*kind, rule))
+                            .collect(),
                     });
                     pending.received += 1;
                     for (store, list) in pending.bands.iter_mut().zip(bands) {
@@ -328,17 +430,29 @@ impl Fold {
     }
 
     fn keep_within_memory(&mut self) -> Result<(), ExtractError> {
-        let stores = || self.pending.values().flat_map(|pending| &pending.bands);
-        if stores().map(ValueStore::memory_bytes).sum::<usize>() <= self.waiting_bytes_max {
+        let sum = |bytes: fn(&ValueStore) -> usize| -> usize {
+            self.pending.values().flat_map(|pending| &pending.bands).map(bytes).sum()
+        };
+        // Tables stay: where they fill the memory, lists are still not spilled bit by bit.
+        if sum(ValueStore::memory_bytes) <= self.waiting_bytes_max
+            || sum(ValueStore::spillable_bytes) <= self.waiting_bytes_max / SPILL_SHARE
+        {
             return Ok(());
         }
+        let scratch = match &self.scratch {
+            Some(scratch) => scratch.clone(),
+            None => self.scratch.insert(Scratch::new()?).clone(),
+        };
         for store in self.pending.values_mut().flat_map(|pending| &mut pending.bands) {
-            store.spill()?;
+            store.spill(&scratch)?;
         }
         Ok(())
     }
 
-    fn store(&mut self, finished: Option<Result<Vec<(u32, Vec<BandOutcome>)>, ExtractError>>) -> Result<(), ExtractError> {
+    fn store(
+        &mut self,
+        finished: Option<Result<Vec<FinishedParcel>, ExtractError>>,
+    ) -> Result<(), ExtractError> {
         for (parcel, bands) in finished.transpose()?.unwrap_or_default() {
             self.put(parcel, bands);
         }
@@ -360,9 +474,13 @@ fn finish(
     data_types: &[DataType],
     is_class: &[bool],
     complete: Vec<(u32, Pending)>,
-) -> Result<Vec<(u32, Vec<BandOutcome>)>, ExtractError> {
+) -> Result<Vec<FinishedParcel>, ExtractError> {
     let mut scratch = ListScratch::default();
-    debug_assert!(complete.iter().all(|(_, pending)| pending.bands.len() == data_types.len()));
+    debug_assert!(
+        complete
+            .iter()
+            .all(|(_, pending)| pending.bands.len() == data_types.len())
+    );
     complete
         .into_iter()
         .map(|(parcel, pending)| {
@@ -373,7 +491,10 @@ fn finish(
                 .zip(is_class)
                 .map(|(store, is_class)| {
                     let (statistics, classes) = store.finish(*is_class, &mut scratch)?;
-                    Ok(BandOutcome { result: band_result(statistics, area), classes })
+                    Ok(BandOutcome {
+                        result: band_result(statistics, area),
+                        classes,
+                    })
                 })
                 .collect::<Result<Vec<_>, ExtractError>>()?;
             Ok((parcel, bands))

@@ -63,7 +63,8 @@ impl Units {
         };
         let unit = Size {
             width: (block.width as u64 * across).min(u64::from(u32::MAX)) as u32,
-            height: (block.height as u64 * down.min(u64::from(blocks.height))).min(u64::from(u32::MAX)) as u32,
+            height: (block.height as u64 * down.min(u64::from(blocks.height)))
+                .min(u64::from(u32::MAX)) as u32,
         };
         let mut units = Self {
             size,
@@ -84,12 +85,17 @@ impl Units {
     /// Fills `ready` with the units of the next row that has any; false at the end.
     fn advance(&mut self) -> Result<bool, ExtractError> {
         while self.row < self.size.height {
-            let row_end = self.row.saturating_add(self.unit.height).min(self.size.height);
+            let row_end = self
+                .row
+                .saturating_add(self.unit.height)
+                .min(self.size.height);
             self.take_records(row_end)?;
             let row = self.row;
             self.row = row_end;
             self.collect_units(row, row_end);
-            self.active.retain(|(chunk, index)| chunk.record(*index as usize).window().row_end() > row_end);
+            self.active.retain(|(chunk, index)| {
+                chunk.record(*index as usize).window().row_end() > row_end
+            });
             if !self.ready.is_empty() {
                 return Ok(true);
             }
@@ -101,8 +107,12 @@ impl Units {
     }
 
     fn take_records(&mut self, row_end: u32) -> Result<(), ExtractError> {
-        while let Some(chunk) = self.next_chunk.take_if(|chunk| chunk.len() == 0 || chunk.record(0).first_row() < row_end) {
-            self.waiting.extend((0..chunk.len() as u32).map(|index| (chunk.clone(), index)));
+        while let Some(chunk) = self
+            .next_chunk
+            .take_if(|chunk| chunk.len() == 0 || chunk.record(0).first_row() < row_end)
+        {
+            self.waiting
+                .extend((0..chunk.len() as u32).map(|index| (chunk.clone(), index)));
             self.next_chunk = self.chunks.next().transpose()?;
         }
         while let Some((chunk, index)) = self.waiting.front() {
@@ -128,10 +138,15 @@ impl Units {
             let window = chunk.record(*index as usize).window();
             let first = window.col / self.unit.width;
             let last = (window.col_end() - 1) / self.unit.width;
-            let rows = (window.row_end() - 1) / self.unit.height - window.row / self.unit.height + 1;
+            let rows =
+                (window.row_end() - 1) / self.unit.height - window.row / self.unit.height + 1;
             let units = (last - first + 1) * rows;
             for column in &mut columns[first as usize..=last as usize] {
-                column.push(Piece { chunk: chunk.clone(), index: *index, units });
+                column.push(Piece {
+                    chunk: chunk.clone(),
+                    index: *index,
+                    units,
+                });
             }
         }
         for (column, pieces) in columns.into_iter().enumerate() {
@@ -140,15 +155,44 @@ impl Units {
             }
             let col = column as u32 * self.unit.width;
             let width = self.unit.width.min(self.size.width - col);
-            let window = Window { col, row, width, height: row_end - row };
-            self.ready.push_back(Unit { blocks: self.blocks_in(&window), window, pieces });
+            let window = Window {
+                col,
+                row,
+                width,
+                height: row_end - row,
+            };
+            self.ready.push_back(Unit {
+                blocks: self.touched_blocks(&window, &pieces),
+                window,
+                pieces,
+            });
         }
+    }
+
+    /// Returns the blocks of a unit that the rectangles of its pieces touch.
+    fn touched_blocks(&self, unit: &Window, pieces: &[Piece]) -> Vec<u32> {
+        let all = self.blocks_in(unit);
+        if all.len() == 1 {
+            return all;
+        }
+        let mut is_touched = vec![false; all.len()];
+        for piece in pieces {
+            let part = piece.record().window().intersection(unit);
+            for number in part.iter().flat_map(|part| self.blocks_in(part)) {
+                if let Ok(index) = all.binary_search(&number) {
+                    is_touched[index] = true;
+                }
+            }
+        }
+        let touched = all.into_iter().zip(is_touched);
+        touched.filter_map(|(number, is_touched)| is_touched.then_some(number)).collect()
     }
 
     fn blocks_in(&self, window: &Window) -> Vec<u32> {
         let cols = window.col / self.block.width..window.col_end().div_ceil(self.block.width);
         let rows = window.row / self.block.height..window.row_end().div_ceil(self.block.height);
-        rows.flat_map(|row| cols.clone().map(move |col| row * self.blocks_across + col)).collect()
+        rows.flat_map(|row| cols.clone().map(move |col| row * self.blocks_across + col))
+            .collect()
     }
 }
 

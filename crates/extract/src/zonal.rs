@@ -63,7 +63,10 @@ pub async fn zonal(
     options: &ZonalOptions,
     output: &Path,
 ) -> Result<ZonalReport, ExtractError> {
-    let columns = Columns { has_item: false, statistics: options.statistics.clone() };
+    let columns = Columns {
+        has_item: false,
+        statistics: options.statistics.clone(),
+    };
     let mut writer = RowWriter::create(output, columns.clone())?;
     let chosen = choose_bands(raster.bands(), &options.bands, raster.href())?;
     let classes = if options.classes.is_empty() {
@@ -80,7 +83,11 @@ pub async fn zonal(
     let measured = extractor.measure(&bands, masks, OffGrid::Keep).await?;
     let names: Vec<String> = bands.iter().map(|band| band.name.clone()).collect();
     let parcel_id = |parcel: u32| extractor.parcels.parcels.id(parcel as usize);
-    let row_names = RowNames { item: None, bands: &names, parcel_id: &parcel_id };
+    let row_names = RowNames {
+        item: None,
+        bands: &names,
+        parcel_id: &parcel_id,
+    };
     writer.push(&measured.rows, &row_names)?;
     let class_path = (!classes.is_empty()).then(|| class_path(output));
     if let Some(path) = &class_path {
@@ -100,13 +107,25 @@ pub async fn zonal(
 
 /// Returns the file of class counts beside `output`: `x.parquet` has `x.classes.parquet`.
 pub(crate) fn class_path(output: &Path) -> PathBuf {
-    let extension = output.extension().and_then(|text| text.to_str()).unwrap_or_default();
+    let extension = output
+        .extension()
+        .and_then(|text| text.to_str())
+        .unwrap_or_default();
     output.with_extension(format!("classes.{extension}"))
 }
 
-pub(crate) fn band_ref(raster: &Arc<GeoTiff>, band: usize, is_class: bool, is_unscaled: bool) -> BandRef {
+pub(crate) fn band_ref(
+    raster: &Arc<GeoTiff>,
+    band: usize,
+    is_class: bool,
+    is_unscaled: bool,
+) -> BandRef {
     let info = &raster.bands()[band];
-    let (scale, offset) = if is_unscaled || is_class { (None, None) } else { (info.scale, info.offset) };
+    let (scale, offset) = if is_unscaled || is_class {
+        (None, None)
+    } else {
+        (info.scale, info.offset)
+    };
     BandRef {
         raster: raster.clone(),
         band,
@@ -118,20 +137,34 @@ pub(crate) fn band_ref(raster: &Arc<GeoTiff>, band: usize, is_class: bool, is_un
 }
 
 /// Checks that the masks lie on the CRS of `raster`.
-pub(crate) fn mask_list(raster: &GeoTiff, requests: &[MaskRequest]) -> Result<Arc<[ClassMask]>, ExtractError> {
+pub(crate) fn mask_list(
+    raster: &GeoTiff,
+    requests: &[MaskRequest],
+) -> Result<Arc<[ClassMask]>, ExtractError> {
     requests
         .iter()
         .map(|request| {
             let geobox = Extractor::geobox(&request.raster)?;
             if request.raster.crs() != raster.crs() {
-                let name = |raster: &GeoTiff| raster.crs().map_or("none", |crs| crs.name()).to_owned();
+                let name =
+                    |raster: &GeoTiff| raster.crs().map_or("none", |crs| crs.name()).to_owned();
                 let reason = format!(
                     "the mask is in {} and {} in {}: warp the mask first",
-                    name(&request.raster), raster.href(), name(raster)
+                    name(&request.raster),
+                    raster.href(),
+                    name(raster)
                 );
-                return Err(ExtractError::Grid { href: request.raster.href().to_owned(), reason });
+                return Err(ExtractError::Grid {
+                    href: request.raster.href().to_owned(),
+                    reason,
+                });
             }
-            Ok(ClassMask::new(request.raster.clone(), request.band, *geobox.transform(), request.dropped.clone()))
+            Ok(ClassMask::new(
+                request.raster.clone(),
+                request.band,
+                *geobox.transform(),
+                request.dropped.clone(),
+            ))
         })
         .collect()
 }
@@ -140,20 +173,36 @@ pub(crate) fn mask_list(raster: &GeoTiff, requests: &[MaskRequest]) -> Result<Ar
 ///
 /// # Errors
 /// A name or number that the raster does not have.
-pub fn choose_bands(bands: &[BandInfo], wanted: &[String], href: &str) -> Result<Vec<usize>, ExtractError> {
+pub fn choose_bands(
+    bands: &[BandInfo],
+    wanted: &[String],
+    href: &str,
+) -> Result<Vec<usize>, ExtractError> {
     if wanted.is_empty() {
-        return Ok((0..bands.len()).filter(|band| !bands[*band].is_alpha).collect());
+        return Ok((0..bands.len())
+            .filter(|band| !bands[*band].is_alpha)
+            .collect());
     }
     let mut chosen = wanted
         .iter()
         .map(|name| {
             let by_name = bands.iter().position(|band| band.name == *name);
-            let by_number = || name.parse::<usize>().ok().filter(|number| (1..=bands.len()).contains(number));
-            by_name.or_else(|| by_number().map(|number| number - 1)).ok_or_else(|| ExtractError::NoBand {
-                href: href.to_owned(),
-                name: name.clone(),
-                known: bands.iter().map(|band| band.name.as_str()).collect::<Vec<_>>().join(", "),
-            })
+            let by_number = || {
+                name.parse::<usize>()
+                    .ok()
+                    .filter(|number| (1..=bands.len()).contains(number))
+            };
+            by_name
+                .or_else(|| by_number().map(|number| number - 1))
+                .ok_or_else(|| ExtractError::NoBand {
+                    href: href.to_owned(),
+                    name: name.clone(),
+                    known: bands
+                        .iter()
+                        .map(|band| band.name.as_str())
+                        .collect::<Vec<_>>()
+                        .join(", "),
+                })
         })
         .collect::<Result<Vec<usize>, ExtractError>>()?;
     chosen.sort_unstable();

@@ -14,7 +14,9 @@ thread_local! {
 ///
 /// # Panics
 /// Where `work` panics.
-pub async fn run<T: Send + 'static>(work: impl FnOnce(&mut DecodeScratch) -> T + Send + 'static) -> T {
+pub async fn run<T: Send + 'static>(
+    work: impl FnOnce(&mut DecodeScratch) -> T + Send + 'static,
+) -> T {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     rayon::spawn_fifo(move || {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

@@ -14,8 +14,8 @@ pub mod vector;
 pub use codec::DecodeScratch;
 pub use error::{ErrorKind, IoError};
 pub use raster::{
-    BandDescription, BandInfo, BlockPlan, CogDescription, DecodedBlock, FetchedBlock, GeoTiff, ImageDescription,
-    RasterDescription, blocks,
+    BandDescription, BandInfo, BlockPlan, CogDescription, DecodedBlock, FetchedBlock, GeoTiff,
+    ImageDescription, RasterDescription, blocks,
 };
 pub use store::{AssetRef, AwsEnvironment, Fetched, StoreConfig, StoreKind, Stores};
 pub use tiff::{Compression, Interleave};

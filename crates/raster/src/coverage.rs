@@ -1,8 +1,9 @@
 //! Which part of each pixel a polygon covers: exact area shares, or pixel centres.
 //!
 //! Shares: every edge is cut at pixel-row boundaries; within a row its pieces add signed height
-//! (`cover`) and area to the pixels they pass through. A pixel that no edge passes is wholly inside
-//! or outside; its share is the sum of the cover to its left, exactly 0 or 1. Every row is computed
+//! (`cover`) and area to the pixels they pass through. The share of a pixel that no such edge
+//! passes is the sum of the cover to its left: 0 or 1, or between where horizontal edges, which add
+//! nothing themselves, cut through it. Every row is computed
 //! by itself from the whole polygon, so no split of the grid changes a share.
 
 use geo_types::{LineString, MultiPolygon};
@@ -47,7 +48,10 @@ pub struct CoverageMask {
 impl CoverageMask {
     /// Returns the sum of the shares on the grid.
     pub fn sum(&self) -> f64 {
-        self.runs.iter().map(|run| run.share * f64::from(run.len)).sum()
+        self.runs
+            .iter()
+            .map(|run| run.share * f64::from(run.len))
+            .sum()
     }
 }
 
@@ -101,8 +105,14 @@ impl EdgeList {
     fn new(polygon: &MultiPolygon<f64>, transform: &Transform) -> Self {
         let mut list = Self {
             edges: Vec::new(),
-            min: Point { x: f64::INFINITY, y: f64::INFINITY },
-            max: Point { x: f64::NEG_INFINITY, y: f64::NEG_INFINITY },
+            min: Point {
+                x: f64::INFINITY,
+                y: f64::INFINITY,
+            },
+            max: Point {
+                x: f64::NEG_INFINITY,
+                y: f64::NEG_INFINITY,
+            },
             area: 0.0,
         };
         for part in polygon {
@@ -116,44 +126,73 @@ impl EdgeList {
     }
 
     fn add_ring(&mut self, ring: &LineString<f64>, transform: &Transform, weight: f64) {
-        let points: Vec<Point> =
-            ring.0.iter().map(|c| transform.to_grid(Point { x: c.x, y: c.y })).collect();
-        let Some(origin) = points.first().copied() else { return };
-        if points.iter().any(|point| !(point.x.is_finite() && point.y.is_finite())) {
+        let points: Vec<Point> = ring
+            .0
+            .iter()
+            .map(|c| transform.to_grid(Point { x: c.x, y: c.y }))
+            .collect();
+        let Some(origin) = points.first().copied() else {
+            return;
+        };
+        if points
+            .iter()
+            .any(|point| !(point.x.is_finite() && point.y.is_finite()))
+        {
             return;
         }
         let doubled: f64 = points
             .windows(2)
             .map(|pair| {
-                (pair[0].x - origin.x) * (pair[1].y - origin.y) - (pair[1].x - origin.x) * (pair[0].y - origin.y)
+                (pair[0].x - origin.x) * (pair[1].y - origin.y)
+                    - (pair[1].x - origin.x) * (pair[0].y - origin.y)
             })
             .sum();
         self.area += weight * doubled.abs() / 2.0;
         let orientation = if doubled < 0.0 { weight } else { -weight };
         for pair in points.windows(2) {
             let (from, to) = (pair[0], pair[1]);
-            self.min = Point { x: self.min.x.min(from.x), y: self.min.y.min(from.y) };
-            self.max = Point { x: self.max.x.max(from.x), y: self.max.y.max(from.y) };
+            self.min = Point {
+                x: self.min.x.min(from.x),
+                y: self.min.y.min(from.y),
+            };
+            self.max = Point {
+                x: self.max.x.max(from.x),
+                y: self.max.y.max(from.y),
+            };
             if from.y == to.y {
                 continue;
             }
-            let (top, bottom, sign) =
-                if from.y < to.y { (from, to, orientation) } else { (to, from, -orientation) };
+            let (top, bottom, sign) = if from.y < to.y {
+                (from, to, orientation)
+            } else {
+                (to, from, -orientation)
+            };
             let slope = (bottom.x - top.x) / (bottom.y - top.y);
-            self.edges.push(Edge { top, bottom, slope, sign });
+            self.edges.push(Edge {
+                top,
+                bottom,
+                slope,
+                sign,
+            });
         }
     }
 
     /// Calls `visit` with each grid row that the polygon reaches and the edges in it.
     fn for_each_row(&self, rows: std::ops::Range<i64>, mut visit: impl FnMut(i64, &[Edge])) {
-        let Some(first) = self.edges.first() else { return };
+        let Some(first) = self.edges.first() else {
+            return;
+        };
         let begin = (first.top.y.floor() as i64).max(rows.start);
         let end = (self.max.y.ceil() as i64).min(rows.end);
         let mut active: Vec<Edge> = Vec::new();
         let mut next = 0;
         for row in begin..end {
             active.retain(|edge| edge.bottom.y > row as f64);
-            while let Some(edge) = self.edges.get(next).filter(|edge| edge.top.y < (row + 1) as f64) {
+            while let Some(edge) = self
+                .edges
+                .get(next)
+                .filter(|edge| edge.top.y < (row + 1) as f64)
+            {
                 if edge.bottom.y > row as f64 {
                     active.push(*edge);
                 }
@@ -175,7 +214,10 @@ struct Cell {
 }
 
 fn fractions(edges: &EdgeList, size: Size) -> CoverageMask {
-    let mut mask = CoverageMask { runs: Vec::new(), total: edges.area };
+    let mut mask = CoverageMask {
+        runs: Vec::new(),
+        total: edges.area,
+    };
     let width = i64::from(size.width);
     let mut cells: Vec<Cell> = Vec::new();
     edges.for_each_row(0..i64::from(size.height), |row, active| {
@@ -203,7 +245,11 @@ fn add_edge(edge: &Edge, row: i64, width: i64, cells: &mut Vec<Cell>) {
         return;
     }
     if x0 <= 0.0 && x1 <= 0.0 {
-        cells.push(Cell { col: 0, cover: edge.sign * (y1 - y0), area: edge.sign * (y1 - y0) });
+        cells.push(Cell {
+            col: 0,
+            cover: edge.sign * (y1 - y0),
+            area: edge.sign * (y1 - y0),
+        });
         return;
     }
     if x0.floor() == x1.floor() && x0 >= 0.0 && x1 < end {
@@ -212,7 +258,11 @@ fn add_edge(edge: &Edge, row: i64, width: i64, cells: &mut Vec<Cell>) {
     }
     // Walk from left to right over the column boundaries between the two ends.
     let is_rightward = x0 < x1;
-    let (left, right) = if is_rightward { ((x0, y0), (x1, y1)) } else { ((x1, y1), (x0, y0)) };
+    let (left, right) = if is_rightward {
+        ((x0, y0), (x1, y1))
+    } else {
+        ((x1, y1), (x0, y0))
+    };
     let dy_dx = (right.1 - left.1) / (right.0 - left.0);
     let y_at = |x: f64| {
         let y = left.1 + (x - left.0) * dy_dx;
@@ -222,16 +272,28 @@ fn add_edge(edge: &Edge, row: i64, width: i64, cells: &mut Vec<Cell>) {
     if x < 0.0 {
         let crossing = y_at(0.0);
         let cover = edge.sign * (crossing - y).abs();
-        cells.push(Cell { col: 0, cover, area: cover });
+        cells.push(Cell {
+            col: 0,
+            cover,
+            area: cover,
+        });
         (x, y) = (0.0, crossing);
     }
     while x < right.0 && x < end {
         let boundary = x.floor() + 1.0;
-        let (next_x, next_y) = if boundary >= right.0 { right } else { (boundary, y_at(boundary)) };
+        let (next_x, next_y) = if boundary >= right.0 {
+            right
+        } else {
+            (boundary, y_at(boundary))
+        };
         let cover = edge.sign * (next_y - y).abs();
         let col = x.floor();
         let mean_x = (x + next_x) / 2.0;
-        cells.push(Cell { col: col as i64, cover, area: cover * (col + 1.0 - mean_x) });
+        cells.push(Cell {
+            col: col as i64,
+            cover,
+            area: cover * (col + 1.0 - mean_x),
+        });
         (x, y) = (next_x, next_y);
     }
 }
@@ -240,7 +302,11 @@ fn push_piece(sign: f64, x0: f64, y0: f64, x1: f64, y1: f64, cells: &mut Vec<Cel
     let col = x0.floor();
     let cover = sign * (y1 - y0);
     let right_share = col + 1.0 - (x0 + x1) / 2.0;
-    cells.push(Cell { col: col as i64, cover, area: cover * right_share });
+    cells.push(Cell {
+        col: col as i64,
+        cover,
+        area: cover * right_share,
+    });
 }
 
 fn emit_row(row: u32, width: i64, cells: &[Cell], runs: &mut Vec<CoverageRun>) {
@@ -263,18 +329,47 @@ fn emit_row(row: u32, width: i64, cells: &[Cell], runs: &mut Vec<CoverageRun>) {
     push_between(row, next_col, width, winding, runs);
 }
 
-/// Adds the pixels between two that edges pass: all inside or all outside.
+/// Adds the pixels between two that edges pass: inside, outside, or cut by a horizontal edge, which
+/// leaves the height that the edges to their left have added.
 fn push_between(row: u32, from: i64, to: i64, winding: f64, runs: &mut Vec<CoverageRun>) {
-    if from < to && winding.abs() > 0.5 {
-        push_run(runs, CoverageRun { row, col: from as u32, len: (to - from) as u32, share: 1.0 });
+    let share = winding.abs();
+    if from >= to || share < FULL_TOLERANCE {
+        return;
+    }
+    if share > 1.0 - FULL_TOLERANCE {
+        push_run(
+            runs,
+            CoverageRun {
+                row,
+                col: from as u32,
+                len: (to - from) as u32,
+                share: 1.0,
+            },
+        );
+        return;
+    }
+    for col in from..to {
+        push_share(row, col, share, runs);
     }
 }
 
 fn push_share(row: u32, col: i64, share: f64, runs: &mut Vec<CoverageRun>) {
     let share = share.abs();
-    let share = if share > 1.0 - FULL_TOLERANCE { 1.0 } else { share };
+    let share = if share > 1.0 - FULL_TOLERANCE {
+        1.0
+    } else {
+        share
+    };
     if share > 0.0 {
-        push_run(runs, CoverageRun { row, col: col as u32, len: 1, share });
+        push_run(
+            runs,
+            CoverageRun {
+                row,
+                col: col as u32,
+                len: 1,
+                share,
+            },
+        );
     }
 }
 
@@ -299,13 +394,19 @@ fn centres(edges: &EdgeList, size: Size) -> CoverageMask {
         return mask;
     }
     let is_bounded = edges.max.y - edges.min.y < OUTSIDE_ROWS_MAX + height as f64;
-    let rows = if is_bounded { i64::MIN / 2..i64::MAX / 2 } else { 0..height };
+    let rows = if is_bounded {
+        i64::MIN / 2..i64::MAX / 2
+    } else {
+        0..height
+    };
     let mut crossings: Vec<f64> = Vec::new();
     let mut total = 0.0;
     edges.for_each_row(rows, |row, active| {
         let centre = row as f64 + 0.5;
         crossings.clear();
-        let crossed = active.iter().filter(|edge| edge.top.y <= centre && centre < edge.bottom.y);
+        let crossed = active
+            .iter()
+            .filter(|edge| edge.top.y <= centre && centre < edge.bottom.y);
         crossings.extend(crossed.map(|edge| edge.col_at(centre)));
         crossings.sort_by(f64::total_cmp);
         for pair in crossings.chunks_exact(2) {
@@ -315,12 +416,21 @@ fn centres(edges: &EdgeList, size: Size) -> CoverageMask {
             total += (to - from).max(0.0);
             let (from, to) = (from.max(0.0) as i64, to.min(width as f64).max(0.0) as i64);
             if from < to && (0..height).contains(&row) {
-                let run = CoverageRun { row: row as u32, col: from as u32, len: (to - from) as u32, share: 1.0 };
+                let run = CoverageRun {
+                    row: row as u32,
+                    col: from as u32,
+                    len: (to - from) as u32,
+                    share: 1.0,
+                };
                 push_run(&mut mask.runs, run);
             }
         }
     });
-    mask.total = if is_bounded { total } else { edges.area.round() };
+    mask.total = if is_bounded {
+        total
+    } else {
+        edges.area.round()
+    };
     mask
 }
 
@@ -332,7 +442,14 @@ mod tests {
     use swath_grid::Crs;
 
     fn grid(width: u32, height: u32) -> GeoBox {
-        let transform = Transform::north_up(Point { x: 0.0, y: f64::from(height) }, 1.0).expect("positive");
+        let transform = Transform::north_up(
+            Point {
+                x: 0.0,
+                y: f64::from(height),
+            },
+            1.0,
+        )
+        .expect("positive");
         let crs = Crs::from_epsg(32632).expect("known");
         GeoBox::new(crs, transform, Size { width, height }).expect("positive")
     }
@@ -353,9 +470,19 @@ mod tests {
         let mask = coverage(&polygon(&[SQUARE]), &grid(6, 6), CoverageRule::Fraction);
         assert_eq!(mask.sum(), 9.0);
         assert_eq!(mask.total, 9.0);
-        let top: Vec<f64> = mask.runs.iter().filter(|run| run.row == 1).map(|run| run.share).collect();
+        let top: Vec<f64> = mask
+            .runs
+            .iter()
+            .filter(|run| run.row == 1)
+            .map(|run| run.share)
+            .collect();
         assert_eq!(top, vec![0.25, 0.5, 0.5, 0.25]);
-        let middle: Vec<_> = mask.runs.iter().filter(|run| run.row == 2).map(|run| (run.col, run.len, run.share)).collect();
+        let middle: Vec<_> = mask
+            .runs
+            .iter()
+            .filter(|run| run.row == 2)
+            .map(|run| (run.col, run.len, run.share))
+            .collect();
         assert_eq!(middle, vec![(1, 1, 0.5), (2, 2, 1.0), (4, 1, 0.5)]);
     }
 
@@ -363,8 +490,16 @@ mod tests {
     fn orientation_does_not_matter_and_holes_do() {
         let reversed: Vec<_> = SQUARE.iter().rev().copied().collect();
         let hole: &[(f64, f64)] = &[(2.0, 2.0), (3.0, 2.0), (3.0, 3.0), (2.0, 3.0), (2.0, 2.0)];
-        let one = coverage(&polygon(&[SQUARE, hole]), &grid(6, 6), CoverageRule::Fraction);
-        let two = coverage(&polygon(&[&reversed, hole]), &grid(6, 6), CoverageRule::Fraction);
+        let one = coverage(
+            &polygon(&[SQUARE, hole]),
+            &grid(6, 6),
+            CoverageRule::Fraction,
+        );
+        let two = coverage(
+            &polygon(&[&reversed, hole]),
+            &grid(6, 6),
+            CoverageRule::Fraction,
+        );
         assert_eq!(one, two);
         assert_eq!(one.sum(), 8.0);
     }
@@ -374,14 +509,24 @@ mod tests {
         let square = &[(1.5, 1.5), (3.5, 1.5), (3.5, 3.5), (1.5, 3.5), (1.5, 1.5)];
         let mask = coverage(&polygon(&[square]), &grid(6, 6), CoverageRule::Centre);
         // Centres at x 1.5, 2.5 (3.5 is the right edge) and y 3.5 (top), 2.5 (1.5 is the bottom edge).
-        let found: Vec<_> = mask.runs.iter().map(|run| (run.row, run.col, run.len)).collect();
+        let found: Vec<_> = mask
+            .runs
+            .iter()
+            .map(|run| (run.row, run.col, run.len))
+            .collect();
         assert_eq!(found, vec![(2, 1, 2), (3, 1, 2)]);
         assert_eq!(mask.total, 4.0);
     }
 
     #[test]
     fn what_lies_outside_counts_for_the_total_only() {
-        let square = &[(-2.0, -2.0), (3.0, -2.0), (3.0, 3.0), (-2.0, 3.0), (-2.0, -2.0)];
+        let square = &[
+            (-2.0, -2.0),
+            (3.0, -2.0),
+            (3.0, 3.0),
+            (-2.0, 3.0),
+            (-2.0, -2.0),
+        ];
         for rule in [CoverageRule::Fraction, CoverageRule::Centre] {
             let mask = coverage(&polygon(&[square]), &grid(6, 6), rule);
             assert_eq!((mask.sum(), mask.total), (9.0, 25.0), "{rule:?}");

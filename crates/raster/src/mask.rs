@@ -31,9 +31,11 @@ impl Mask {
     pub fn from_nodata(pixels: &Pixels, nodata: Option<&str>) -> Self {
         fn flags<T: Sample>(values: &[T], nodata: Option<T>) -> Mask {
             let nodata = nodata.filter(|value| !value.is_nan());
-            let is_valid = |value: T| nodata.is_none_or(|nodata| value != nodata) && !value.is_nan();
+            let is_valid =
+                |value: T| nodata.is_none_or(|nodata| value != nodata) && !value.is_nan();
             // Chunks without an early exit inside let the comparison run vectorised.
-            let all_valid = |chunk: &[T]| chunk.iter().fold(true, |all, value| all & is_valid(*value));
+            let all_valid =
+                |chunk: &[T]| chunk.iter().fold(true, |all, value| all & is_valid(*value));
             if values.chunks(1024).all(all_valid) {
                 return Mask::All;
             }
@@ -49,7 +51,10 @@ impl Mask {
             (mask, Self::All) => mask,
             (Self::All, Self::Pixels(flags)) => Self::Pixels(flags.clone()),
             (Self::Pixels(mut flags), Self::Pixels(others)) => {
-                flags.iter_mut().zip(others).for_each(|(flag, other)| *flag &= *other);
+                flags
+                    .iter_mut()
+                    .zip(others)
+                    .for_each(|(flag, other)| *flag &= *other);
                 Self::from_flags(flags)
             }
         }
@@ -59,6 +64,7 @@ impl Mask {
     ///
     /// # Panics
     /// Where `index` is out of range of the flags.
+    #[inline]
     pub fn is_valid(&self, index: usize) -> bool {
         match self {
             Self::All => true,
@@ -87,8 +93,14 @@ mod tests {
         let floats = Pixels::F32(vec![1.0, -3.402_823e38, f32::NAN, 2.0]);
         let mask = Mask::from_nodata(&floats, Some("-3.4028230607370965e+38"));
         assert_eq!(mask, Mask::Pixels(vec![true, false, false, true]));
-        assert_eq!(Mask::from_nodata(&Pixels::U8(vec![0, 255]), Some("-9999")), Mask::All);
-        assert_eq!(Mask::from_nodata(&Pixels::U8(vec![0, 255]), Some("nan")), Mask::All);
+        assert_eq!(
+            Mask::from_nodata(&Pixels::U8(vec![0, 255]), Some("-9999")),
+            Mask::All
+        );
+        assert_eq!(
+            Mask::from_nodata(&Pixels::U8(vec![0, 255]), Some("nan")),
+            Mask::All
+        );
     }
 
     #[test]
@@ -101,7 +113,10 @@ mod tests {
     #[test]
     fn and_keeps_the_shortest_form() {
         let left = Mask::Pixels(vec![true, false]);
-        assert_eq!(left.clone().and(&Mask::Pixels(vec![false, true])), Mask::None);
+        assert_eq!(
+            left.clone().and(&Mask::Pixels(vec![false, true])),
+            Mask::None
+        );
         assert_eq!(left.clone().and(&Mask::All), left);
     }
 }

@@ -25,46 +25,70 @@ pub trait SortKey: Copy + Ord + Default + Send + Sync + std::fmt::Debug + 'stati
     /// Takes key and weight apart.
     fn split(weighted: Self::Weighted) -> (Self, f32);
 
-    /// Returns a number that does not decrease with the key, for guessing positions.
-    fn position(self) -> f64;
+    /// Returns 16 bits that scatter keys.
+    fn hash_bits(self) -> u16;
+
+    /// Returns the 32 highest bits: they order keys but for those that share them.
+    fn high_bits(self) -> u32;
 }
 
 impl SortKey for u32 {
     type Weighted = u64;
+    #[inline]
     fn with_weight(self, weight: f32) -> u64 {
         u64::from(self) << 32 | u64::from(weight.to_bits())
     }
+    #[inline]
     fn split(weighted: u64) -> (u32, f32) {
         ((weighted >> 32) as u32, f32::from_bits(weighted as u32))
     }
-    fn position(self) -> f64 {
-        f64::from(self)
+    #[inline]
+    fn hash_bits(self) -> u16 {
+        (self.wrapping_mul(0x9e37_79b1) >> 16) as u16
+    }
+    #[inline]
+    fn high_bits(self) -> u32 {
+        self
     }
 }
 
 impl SortKey for u64 {
     type Weighted = u128;
+    #[inline]
     fn with_weight(self, weight: f32) -> u128 {
         u128::from(self) << 64 | u128::from(weight.to_bits())
     }
+    #[inline]
     fn split(weighted: u128) -> (u64, f32) {
         ((weighted >> 64) as u64, f32::from_bits(weighted as u32))
     }
-    fn position(self) -> f64 {
-        self as f64
+    #[inline]
+    fn hash_bits(self) -> u16 {
+        (self.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as u16
+    }
+    #[inline]
+    fn high_bits(self) -> u32 {
+        (self >> 32) as u32
     }
 }
 
 impl SortKey for u128 {
     type Weighted = u128;
+    #[inline]
     fn with_weight(self, _weight: f32) -> u128 {
         self
     }
+    #[inline]
     fn split(weighted: u128) -> (u128, f32) {
         (weighted, 1.0)
     }
-    fn position(self) -> f64 {
-        (self >> 64) as f64
+    #[inline]
+    fn hash_bits(self) -> u16 {
+        (self >> 64) as u64 as u16
+    }
+    #[inline]
+    fn high_bits(self) -> u32 {
+        (self >> 96) as u32
     }
 }
 
@@ -72,9 +96,11 @@ macro_rules! unsigned {
     ($($type:ty => $key:ty),*) => {$(
         impl Ordered for $type {
             type Key = $key;
+            #[inline]
             fn to_key(self) -> $key {
                 self.into()
             }
+            #[inline]
             fn key_to_f64(key: $key) -> f64 {
                 key as f64
             }
@@ -87,9 +113,11 @@ macro_rules! signed {
     ($($type:ty as $wide:ty => $key:ty, $bit:expr);*) => {$(
         impl Ordered for $type {
             type Key = $key;
+            #[inline]
             fn to_key(self) -> $key {
                 <$wide>::from(self) as $key ^ $bit
             }
+            #[inline]
             fn key_to_f64(key: $key) -> f64 {
                 (key ^ $bit) as $wide as f64
             }
@@ -102,12 +130,14 @@ macro_rules! float {
     ($($type:ty => $key:ty, $bits:expr);*) => {$(
         impl Ordered for $type {
             type Key = $key;
+            #[inline]
             fn to_key(self) -> $key {
                 // -0 and 0 are one value. Negative floats sort backwards as integers: all bits flip.
                 let bits = (self + 0.0).to_bits();
                 let sign = (bits >> ($bits - 1)).wrapping_neg();
                 bits ^ (sign | 1 << ($bits - 1))
             }
+            #[inline]
             fn key_to_f64(key: $key) -> f64 {
                 let sign = ((key >> ($bits - 1)) ^ 1).wrapping_neg();
                 <$type>::from_bits(key ^ (sign | 1 << ($bits - 1))).into()
@@ -134,40 +164,36 @@ pub fn sort_values<K: SortKey>(values: &mut [K], scratch: &mut SortScratch<K>) {
         values.sort_unstable();
         return;
     }
-    let mut low = values[0];
-    let mut high = values[0];
-    for value in values.iter() {
-        low = low.min(*value);
-        high = high.max(*value);
-    }
-    let start = low.position();
-    let span = high.position() - start;
-    if span <= 0.0 {
+    let (low, high) = values.iter().fold((u32::MAX, 0), |(low, high), value| {
+        (low.min(value.high_bits()), high.max(value.high_bits()))
+    });
+    if low == high {
         values.sort_unstable();
         return;
     }
-    let factor = (len as f64 - 0.5) / span;
-    let bucket_of = |value: K| ((value.position() - start) * factor) as usize;
+    // Fixed point with 32 bits of fraction; the product stays below `len << 32`.
+    let factor = ((len as u64) << 32) / (u64::from(high - low) + 1);
+    let bucket_of = |value: K| ((u64::from(value.high_bits() - low) * factor) >> 32) as usize;
     scratch.ends.clear();
     scratch.ends.resize(len + 1, 0);
-    scratch.buckets.clear();
+    let ends = &mut scratch.ends[..len + 1];
     for value in values.iter() {
-        let bucket = bucket_of(*value).min(len - 1);
-        scratch.buckets.push(bucket as u32);
-        scratch.ends[bucket + 1] += 1;
+        ends[bucket_of(*value) + 1] += 1;
     }
     let mut largest = 0;
     let mut sum = 0;
-    for end in scratch.ends.iter_mut() {
+    for end in ends.iter_mut() {
         largest = largest.max(*end);
         sum += *end;
         *end = sum;
     }
-    scratch.values.resize(len.max(scratch.values.len()), K::default());
+    scratch
+        .values
+        .resize(len.max(scratch.values.len()), K::default());
     let spread = &mut scratch.values[..len];
     // `ends[bucket]` walks from the bucket's start to its end.
-    for (value, bucket) in values.iter().zip(&scratch.buckets) {
-        let at = &mut scratch.ends[*bucket as usize];
+    for value in values.iter() {
+        let at = &mut ends[bucket_of(*value)];
         spread[*at as usize] = *value;
         *at += 1;
     }
@@ -201,7 +227,6 @@ fn insertion_sort<K: SortKey>(values: &mut [K]) {
 #[derive(Debug, Default)]
 pub struct SortScratch<K> {
     ends: Vec<u32>,
-    buckets: Vec<u32>,
     values: Vec<K>,
 }
 

@@ -23,18 +23,32 @@ pub struct AssetBand {
 /// Values on the asset itself hold for all its bands (STAC 1.1, common metadata).
 pub fn asset_bands(asset: &Asset) -> Vec<AssetBand> {
     let fields = &asset.additional_fields;
-    let list = |key: &str| fields.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-    let unified: Vec<Value> =
-        asset.bands.iter().map(|band| serde_json::to_value(band).unwrap_or(Value::Null)).collect();
+    let list = |key: &str| {
+        fields
+            .get(key)
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
+    let unified: Vec<Value> = asset
+        .bands
+        .iter()
+        .map(|band| serde_json::to_value(band).unwrap_or(Value::Null))
+        .collect();
     let (optical, raster) = (list("eo:bands"), list("raster:bands"));
     let count = unified.len().max(optical.len()).max(raster.len());
     (0..count)
         .map(|index| {
             let sources = [unified.get(index), optical.get(index), raster.get(index)];
             let own = |keys: &[&str]| {
-                sources.iter().flatten().find_map(|band| keys.iter().find_map(|key| band.get(key)).cloned())
+                sources
+                    .iter()
+                    .flatten()
+                    .find_map(|band| keys.iter().find_map(|key| band.get(key)).cloned())
             };
-            let or_asset = |keys: &[&str]| own(keys).or_else(|| keys.iter().find_map(|key| fields.get(*key).cloned()));
+            let or_asset = |keys: &[&str]| {
+                own(keys).or_else(|| keys.iter().find_map(|key| fields.get(*key).cloned()))
+            };
             let asset_nodata = || asset.nodata.map(|value| Value::from(value.to_string()));
             AssetBand {
                 name: own(&["name"]).and_then(text),
@@ -57,12 +71,25 @@ fn text(value: Value) -> Option<String> {
 
 /// True where an asset is a raster to measure: a TIFF that is not a preview.
 pub fn is_raster(asset: &Asset) -> bool {
-    let has_role = |names: &[&str]| asset.roles.iter().any(|role| names.contains(&role.as_str()));
+    let has_role = |names: &[&str]| {
+        asset
+            .roles
+            .iter()
+            .any(|role| names.contains(&role.as_str()))
+    };
     if has_role(&["thumbnail", "overview", "visual", "metadata"]) && !has_role(&["data"]) {
         return false;
     }
-    let path = asset.href.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
-    let is_tiff_type = asset.r#type.as_deref().is_some_and(|media| media.to_ascii_lowercase().contains("tiff"));
+    let path = asset
+        .href
+        .split(['?', '#'])
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let is_tiff_type = asset
+        .r#type
+        .as_deref()
+        .is_some_and(|media| media.to_ascii_lowercase().contains("tiff"));
     is_tiff_type || path.ends_with(".tif") || path.ends_with(".tiff")
 }
 
@@ -77,21 +104,34 @@ mod tests {
 
     #[test]
     fn bands_of_old_and_new_items_read_the_same() {
-        let old = asset(json!({"href": "a.tif", "eo:bands": [{"name": "B04", "common_name": "red"}],
-            "raster:bands": [{"scale": 0.0001, "offset": -0.1, "nodata": 0}]}));
-        let new = asset(json!({"href": "a.tif", "raster:scale": 0.0001, "nodata": 0.0,
-            "bands": [{"name": "B04", "eo:common_name": "red", "raster:offset": -0.1}]}));
+        let old = asset(
+            json!({"href": "a.tif", "eo:bands": [{"name": "B04", "common_name": "red"}],
+            "raster:bands": [{"scale": 0.0001, "offset": -0.1, "nodata": 0}]}),
+        );
+        let new = asset(
+            json!({"href": "a.tif", "raster:scale": 0.0001, "nodata": 0.0,
+            "bands": [{"name": "B04", "eo:common_name": "red", "raster:offset": -0.1}]}),
+        );
         let (old, new) = (asset_bands(&old), asset_bands(&new));
         assert_eq!(old[0].name, new[0].name);
         assert_eq!((old[0].scale, old[0].offset), (new[0].scale, new[0].offset));
         assert_eq!(old[0].common_name.as_deref(), Some("red"));
-        assert!(new[0].nodata.as_deref().is_some_and(|text| text.parse() == Ok(0.0)));
+        assert!(
+            new[0]
+                .nodata
+                .as_deref()
+                .is_some_and(|text| text.parse() == Ok(0.0))
+        );
     }
 
     #[test]
     fn previews_are_no_rasters_to_measure() {
-        assert!(is_raster(&asset(json!({"href": "x/B04.TIF?sig=1", "roles": ["data"]}))));
-        assert!(!is_raster(&asset(json!({"href": "x/thumb.tif", "roles": ["thumbnail"]}))));
+        assert!(is_raster(&asset(
+            json!({"href": "x/B04.TIF?sig=1", "roles": ["data"]})
+        )));
+        assert!(!is_raster(&asset(
+            json!({"href": "x/thumb.tif", "roles": ["thumbnail"]})
+        )));
         assert!(!is_raster(&asset(json!({"href": "x/meta.xml"}))));
     }
 }

@@ -8,7 +8,10 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use swath_grid::{GeoBox, Window};
 use swath_io::GeoTiff;
-use swath_io::cog::{BandSpec, CogOptions, CogSpec, ColorInterpretation, Compression, OverviewRule, RowSource, Rows, write_cog};
+use swath_io::cog::{
+    BandSpec, CogOptions, CogSpec, ColorInterpretation, Compression, OverviewRule, RowSource, Rows,
+    write_cog,
+};
 use swath_raster::Mask;
 
 use crate::config::Context;
@@ -70,7 +73,11 @@ pub struct ConvertArgs {
 /// Everything from reading to writing; then there is no target.
 pub async fn run(context: &Context, args: ConvertArgs) -> Result<()> {
     if args.target.exists() && !args.overwrite {
-        return Err(UsageError(format!("{} is there already; give --overwrite to replace it", args.target.display())).into());
+        return Err(UsageError(format!(
+            "{} is there already; give --overwrite to replace it",
+            args.target.display()
+        ))
+        .into());
     }
     let raster = context.open(&args.source).await?;
     let spec = spec_of(&raster)?;
@@ -93,11 +100,20 @@ pub async fn run(context: &Context, args: ConvertArgs) -> Result<()> {
     let runtime = tokio::runtime::Handle::current();
     let work = tokio::task::spawn_blocking(move || {
         let bands = (0..raster.bands().len()).collect();
-        let mut source = RasterRows { has_mask: spec.has_mask, raster, bands, runtime };
+        let mut source = RasterRows {
+            has_mask: spec.has_mask,
+            raster,
+            bands,
+            runtime,
+        };
         write_cog(&target, &spec, &options, &mut source)
     });
     let report = work.await.context("the conversion panicked")??;
-    eprintln!("{} bytes written to {}", report.bytes, args.target.display());
+    eprintln!(
+        "{} bytes written to {}",
+        report.bytes,
+        args.target.display()
+    );
     Ok(())
 }
 
@@ -108,16 +124,26 @@ fn compression(args: &ConvertArgs) -> Compression {
         (Scheme::Zstd, None) => Compression::default(),
         (Scheme::Zstd, Some(level)) => Compression::Zstd { level },
         (Scheme::Deflate, None) => Compression::Deflate { level: 0 },
-        (Scheme::Deflate, Some(level)) => Compression::Deflate { level: level.clamp(1, 12) as u8 },
+        (Scheme::Deflate, Some(level)) => Compression::Deflate {
+            level: level.clamp(1, 12) as u8,
+        },
     }
 }
 
 fn spec_of(raster: &GeoTiff) -> Result<CogSpec> {
     let wrong = |reason: &str| PartialDataError(format!("{}: {reason}", raster.href()));
-    let crs = raster.crs().ok_or_else(|| wrong("it names no coordinate reference system; write one into it first"))?;
-    let transform = raster.transform().ok_or_else(|| wrong("it has no transform from pixels to coordinates"))?;
-    let geobox = GeoBox::new(crs.clone(), *transform, raster.size()).ok_or_else(|| wrong("it is empty"))?;
-    let first = raster.bands().first().ok_or_else(|| wrong("it has no bands"))?;
+    let crs = raster
+        .crs()
+        .ok_or_else(|| wrong("it names no coordinate reference system; write one into it first"))?;
+    let transform = raster
+        .transform()
+        .ok_or_else(|| wrong("it has no transform from pixels to coordinates"))?;
+    let geobox =
+        GeoBox::new(crs.clone(), *transform, raster.size()).ok_or_else(|| wrong("it is empty"))?;
+    let first = raster
+        .bands()
+        .first()
+        .ok_or_else(|| wrong("it has no bands"))?;
     let description = raster.describe();
     let metadata = description
         .metadata
@@ -135,15 +161,26 @@ fn spec_of(raster: &GeoTiff) -> Result<CogSpec> {
                 scale: band.scale,
                 offset: band.offset,
                 unit: band.unit.clone(),
-                color: if band.is_alpha { ColorInterpretation::Alpha } else { ColorInterpretation::Undefined },
+                color: if band.is_alpha {
+                    ColorInterpretation::Alpha
+                } else {
+                    ColorInterpretation::Undefined
+                },
                 metadata: Vec::new(),
             })
             .collect(),
-        nodata: first.nodata.as_deref().and_then(|text| text.trim().parse().ok()),
+        nodata: first
+            .nodata
+            .as_deref()
+            .and_then(|text| text.trim().parse().ok()),
         has_mask: description.has_mask,
         metadata,
         color_map: None,
-        area_or_point: if description.is_point { swath_io::cog::AreaOrPoint::Point } else { Default::default() },
+        area_or_point: if description.is_point {
+            swath_io::cog::AreaOrPoint::Point
+        } else {
+            Default::default()
+        },
     })
 }
 
@@ -165,13 +202,33 @@ struct RasterRows {
 }
 
 impl RowSource for RasterRows {
-    fn read_rows(&mut self, first_row: u32, rows: u32) -> Result<Rows, Box<dyn std::error::Error + Send + Sync>> {
-        let window = Window { col: 0, row: first_row, width: self.raster.size().width, height: rows };
-        let block = self.runtime.block_on(self.raster.read_window(&self.bands, window))?;
-        let flags = |mask: &Mask| {
-            (0..window.len() as usize).map(|index| if mask.is_valid(index) { 255 } else { 0 }).collect()
+    fn read_rows(
+        &mut self,
+        first_row: u32,
+        rows: u32,
+    ) -> Result<Rows, Box<dyn std::error::Error + Send + Sync>> {
+        let window = Window {
+            col: 0,
+            row: first_row,
+            width: self.raster.size().width,
+            height: rows,
         };
-        let mask = if self.has_mask { block.masks.first().map(flags) } else { None };
-        Ok(Rows { bands: block.bands, mask })
+        let block = self
+            .runtime
+            .block_on(self.raster.read_window(&self.bands, window))?;
+        let flags = |mask: &Mask| {
+            (0..window.len() as usize)
+                .map(|index| if mask.is_valid(index) { 255 } else { 0 })
+                .collect()
+        };
+        let mask = if self.has_mask {
+            block.masks.first().map(flags)
+        } else {
+            None
+        };
+        Ok(Rows {
+            bands: block.bands,
+            mask,
+        })
     }
 }

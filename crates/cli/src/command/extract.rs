@@ -65,7 +65,11 @@ pub async fn run(context: &Context, args: ExtractArgs) -> Result<()> {
     }
     match report.failures() {
         0 => Ok(()),
-        failures => Err(PartialDataError(format!("{failures} items could not be measured; the rest is in {}", args.output.display())).into()),
+        failures => Err(PartialDataError(format!(
+            "{failures} items could not be measured; the rest is in {}",
+            args.output.display()
+        ))
+        .into()),
     }
 }
 
@@ -90,7 +94,11 @@ pub async fn run_quietly(context: &Context, args: &ExtractArgs) -> Result<Extrac
     let start = Instant::now();
     let shown = |done: usize, total: usize, rows: u64| {
         let rate = rows as f64 / start.elapsed().as_secs_f64().max(1e-9);
-        progress.set(done as u64, total as u64, &format!("{rows} rows, {rate:.0} rows/s"));
+        progress.set(
+            done as u64,
+            total as u64,
+            &format!("{rows} rows, {rate:.0} rows/s"),
+        );
     };
     let report = extract(&extractor, list, &options, &args.output, &shown).await?;
     print_shifts(&extractor);
@@ -98,12 +106,18 @@ pub async fn run_quietly(context: &Context, args: &ExtractArgs) -> Result<Extrac
 }
 
 fn parse_interval(text: Option<&str>) -> Result<(Option<i64>, Option<i64>), UsageError> {
-    let Some(text) = text else { return Ok((None, None)) };
+    let Some(text) = text else {
+        return Ok((None, None));
+    };
     let wrong = |reason: String| UsageError(format!("--datetime {text}: {reason}"));
-    let (from, to) = text.split_once('/').ok_or_else(|| wrong("expected A/B".to_owned()))?;
+    let (from, to) = text
+        .split_once('/')
+        .ok_or_else(|| wrong("expected A/B".to_owned()))?;
     let end = |text: &str| match text {
         "" | ".." => Ok(None),
-        text => parse_datetime(text).map(|at| Some(at.timestamp_micros())).map_err(|error| wrong(error.to_string())),
+        text => parse_datetime(text)
+            .map(|at| Some(at.timestamp_micros()))
+            .map_err(|error| wrong(error.to_string())),
     };
     let (from, to) = (end(from)?, end(to)?);
     if let (Some(from), Some(to)) = (from, to)
@@ -117,10 +131,17 @@ fn parse_interval(text: Option<&str>) -> Result<(Option<i64>, Option<i64>), Usag
 fn print_report(report: &ExtractReport, args: &ExtractArgs) {
     eprintln!(
         "{} rows of {} items for {} parcels written to {}",
-        report.rows, report.measured, report.parcels, args.output.display()
+        report.rows,
+        report.measured,
+        report.parcels,
+        args.output.display()
     );
     if let Some(path) = &report.classes {
-        eprintln!("{} class counts written to {}", report.class_rows, path.display());
+        eprintln!(
+            "{} class counts written to {}",
+            report.class_rows,
+            path.display()
+        );
     }
     let note = |count: u64, what: &str| {
         if count > 0 {
@@ -128,13 +149,22 @@ fn print_report(report: &ExtractReport, args: &ExtractArgs) {
         }
     };
     note(report.resumed as u64, "items were done by an earlier run");
-    note(report.outside_datetime as u64, "items are outside of the time asked for");
-    note(report.off_raster, "times a parcel lay off an item's rasters: no row");
+    note(
+        report.outside_datetime as u64,
+        "items are outside of the time asked for",
+    );
+    note(
+        report.off_raster,
+        "times a parcel lay off an item's rasters: no row",
+    );
     note(report.skipped.len() as u64, "items or files skipped:");
     for skipped in report.skipped.iter().take(SKIPPED_SHOWN) {
         eprintln!("  {}: {}", skipped.name, skipped.reason);
     }
     if report.skipped.len() > SKIPPED_SHOWN {
-        eprintln!("  … and {} more (all of them with --json)", report.skipped.len() - SKIPPED_SHOWN);
+        eprintln!(
+            "  … and {} more (all of them with --json)",
+            report.skipped.len() - SKIPPED_SHOWN
+        );
     }
 }

@@ -41,7 +41,12 @@ pub struct MeasureArgs {
     #[arg(long, value_enum, default_value = "fraction")]
     pub coverage: Coverage,
     /// Grow parcels by metres; negative = inwards
-    #[arg(long, value_name = "METRES", default_value_t = 0.0, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "METRES",
+        default_value_t = 0.0,
+        allow_negative_numbers = true
+    )]
     pub buffer: f64,
     /// Coarsest accepted accuracy of a shift between datums, in metres; "any" accepts all
     #[arg(long, value_name = "METRES", default_value = "5")]
@@ -68,7 +73,9 @@ impl MeasureArgs {
                 .parse()
                 .ok()
                 .filter(|metres| *metres >= 0.0)
-                .ok_or_else(|| UsageError(format!("--shift-accuracy {text}: give metres or \"any\"")))?,
+                .ok_or_else(|| {
+                    UsageError(format!("--shift-accuracy {text}: give metres or \"any\""))
+                })?,
         };
         let options = MeasureOptions {
             rule: match self.coverage {
@@ -91,7 +98,12 @@ impl MeasureArgs {
             .map(Crs::parse)
             .transpose()
             .map_err(|error| UsageError(format!("--parcels-crs: {error}")))?;
-        let options = ParcelOptions { layer: self.layer.clone(), id: self.id.clone(), crs, ..ParcelOptions::default() };
+        let options = ParcelOptions {
+            layer: self.layer.clone(),
+            id: self.id.clone(),
+            crs,
+            ..ParcelOptions::default()
+        };
         Ok(read_parcels(&self.parcels, &options).await?)
     }
 }
@@ -106,10 +118,16 @@ fn print_findings(source: &ParcelSource) {
         }
     };
     note(report.repaired, "invalid parcels repaired");
-    note(report.invalid.saturating_sub(report.repaired), "invalid parcels not repaired");
+    note(
+        report.invalid.saturating_sub(report.repaired),
+        "invalid parcels not repaired",
+    );
     note(report.empty, "parcels without area");
     note(report.duplicate_ids, "ids used more than once");
-    note(report.skipped.len() as u64, "features that are no polygons left out");
+    note(
+        report.skipped.len() as u64,
+        "features that are no polygons left out",
+    );
     if !words.is_empty() {
         eprintln!("parcels: {} (see swath parcels check)", words.join(", "));
     }
@@ -118,7 +136,10 @@ fn print_findings(source: &ParcelSource) {
 /// Tells which shifts between datums were used.
 pub fn print_shifts(extractor: &Extractor) {
     for shift in extractor.shifts() {
-        eprintln!("shift from {} to {}: {}, accurate to {} m", shift.from, shift.to, shift.method, shift.accuracy_m);
+        eprintln!(
+            "shift from {} to {}: {}, accurate to {} m",
+            shift.from, shift.to, shift.method, shift.accuracy_m
+        );
     }
 }
 
@@ -129,7 +150,10 @@ pub fn print_shifts(extractor: &Extractor) {
 pub fn parse_classes(text: &str) -> Result<Vec<f64>, UsageError> {
     text.split(',')
         .map(|class| {
-            class.trim().parse::<f64>().map_err(|_| UsageError(format!("\"{class}\" is not a class number (as in 0,1,3)")))
+            class
+                .trim()
+                .parse::<f64>()
+                .map_err(|_| UsageError(format!("\"{class}\" is not a class number (as in 0,1,3)")))
         })
         .collect()
 }

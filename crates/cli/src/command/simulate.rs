@@ -3,11 +3,16 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
-use swath_io::cog::{BandSpec, CogOptions, CogSpec, ColorInterpretation, Compression, OverviewRule, RowSource, Rows, write_cog};
+use swath_io::cog::{
+    BandSpec, CogOptions, CogSpec, ColorInterpretation, Compression, OverviewRule, RowSource, Rows,
+    write_cog,
+};
 use swath_raster::{Pixels, for_pixels};
 
 use crate::progress::Progress;
-use crate::simulate::{BandPixels, Overviews, SceneRaster, SceneSink, SimulateArgs, Summary, run as simulate};
+use crate::simulate::{
+    BandPixels, Overviews, SceneRaster, SceneSink, SimulateArgs, Summary, run as simulate,
+};
 
 /// Runs the command.
 ///
@@ -15,7 +20,11 @@ use crate::simulate::{BandPixels, Overviews, SceneRaster, SceneSink, SimulateArg
 /// Where the folder cannot be written.
 pub async fn run(args: SimulateArgs) -> Result<()> {
     let summary = run_quietly(args.clone()).await?;
-    let images: Vec<String> = summary.images.iter().map(|(id, count)| format!("{count} {id}")).collect();
+    let images: Vec<String> = summary
+        .images
+        .iter()
+        .map(|(id, count)| format!("{count} {id}"))
+        .collect();
     eprintln!(
         "{} parcels of {:.0} ha ({} declared wrongly); images: {}; written to {}",
         summary.parcels,
@@ -34,8 +43,12 @@ pub async fn run(args: SimulateArgs) -> Result<()> {
 pub async fn run_quietly(args: SimulateArgs) -> Result<Summary> {
     let work = tokio::task::spawn_blocking(move || {
         let progress = Progress::new("images");
-        let sink = CogSink { out: args.out.clone() };
-        simulate(&args, &sink, &|done| progress.set(done.images_done, done.images, ""))
+        let sink = CogSink {
+            out: args.out.clone(),
+        };
+        simulate(&args, &sink, &|done| {
+            progress.set(done.images_done, done.images, "")
+        })
     });
     work.await.context("the simulation panicked")?
 }
@@ -49,10 +62,13 @@ impl SceneSink for CogSink {
     fn write(&self, scene: &SceneRaster) -> Result<()> {
         let path = self.out.join(&scene.relative_path);
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make {}", folder.display()))?;
         }
         let mut source = SceneRows::new(scene);
-        let Some(first) = source.bands.first() else { bail!("a scene without bands") };
+        let Some(first) = source.bands.first() else {
+            bail!("a scene without bands")
+        };
         let neutral = |value: f64, neutral: f64| (value != neutral).then_some(value);
         let spec = CogSpec {
             geobox: scene.geobox.clone(),
@@ -104,19 +120,34 @@ impl SceneRows {
             BandPixels::F32(values) => Pixels::F32(values.clone()),
         };
         Self {
-            bands: scene.bands.iter().map(|band| pixels(&band.pixels)).collect(),
+            bands: scene
+                .bands
+                .iter()
+                .map(|band| pixels(&band.pixels))
+                .collect(),
             width: scene.geobox.size().width as usize,
         }
     }
 }
 
 impl RowSource for SceneRows {
-    fn read_rows(&mut self, first_row: u32, rows: u32) -> Result<Rows, Box<dyn std::error::Error + Send + Sync>> {
+    fn read_rows(
+        &mut self,
+        first_row: u32,
+        rows: u32,
+    ) -> Result<Rows, Box<dyn std::error::Error + Send + Sync>> {
         let from = first_row as usize * self.width;
         let to = from + rows as usize * self.width;
         fn cut<T: swath_raster::Sample>(values: &[T], from: usize, to: usize) -> Pixels {
             T::wrap(values[from..to].to_vec())
         }
-        Ok(Rows { bands: self.bands.iter().map(|band| for_pixels!(band, values => cut(values, from, to))).collect(), mask: None })
+        Ok(Rows {
+            bands: self
+                .bands
+                .iter()
+                .map(|band| for_pixels!(band, values => cut(values, from, to)))
+                .collect(),
+            mask: None,
+        })
     }
 }

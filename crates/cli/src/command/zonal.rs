@@ -44,8 +44,16 @@ pub struct ZonalArgs {
 /// # Errors
 /// Everything from reading to writing.
 pub async fn run(context: &Context, args: ZonalArgs) -> Result<()> {
-    if let Some(unknown) = args.stats.iter().find(|name| !STATISTICS.contains(&name.as_str())) {
-        return Err(UsageError(format!("--stats {unknown}: choose from {}", STATISTICS.join(", "))).into());
+    if let Some(unknown) = args
+        .stats
+        .iter()
+        .find(|name| !STATISTICS.contains(&name.as_str()))
+    {
+        return Err(UsageError(format!(
+            "--stats {unknown}: choose from {}",
+            STATISTICS.join(", ")
+        ))
+        .into());
     }
     let raster = context.open(&args.raster).await?;
     let mut masks = Vec::new();
@@ -58,7 +66,11 @@ pub async fn run(context: &Context, args: ZonalArgs) -> Result<()> {
         classes: args.classes,
         masks,
         is_unscaled: args.unscaled,
-        statistics: STATISTICS.iter().filter(|name| args.stats.iter().any(|own| own == *name)).map(|name| (*name).to_owned()).collect(),
+        statistics: STATISTICS
+            .iter()
+            .filter(|name| args.stats.iter().any(|own| own == *name))
+            .map(|name| (*name).to_owned())
+            .collect(),
     };
     let report = zonal(&extractor, raster, &options, &args.output).await?;
     print_shifts(&extractor);
@@ -66,9 +78,17 @@ pub async fn run(context: &Context, args: ZonalArgs) -> Result<()> {
         println!("{}", serde_json::to_string(&report)?);
         return Ok(());
     }
-    eprintln!("{} rows for {} parcels written to {}", report.rows, report.parcels, args.output.display());
+    eprintln!(
+        "{} rows for {} parcels written to {}",
+        report.rows,
+        report.parcels,
+        args.output.display()
+    );
     if report.off_raster > 0 {
-        eprintln!("{} parcels lie off the raster: their rows have count 0", report.off_raster);
+        eprintln!(
+            "{} parcels lie off the raster: their rows have count 0",
+            report.off_raster
+        );
     }
     Ok(())
 }
@@ -76,19 +96,27 @@ pub async fn run(context: &Context, args: ZonalArgs) -> Result<()> {
 /// Opens the mask that `RASTER[:BAND]=V,V…` names.
 async fn open_mask(context: &Context, text: &str) -> Result<MaskRequest> {
     let wrong = |reason: &str| UsageError(format!("--mask {text}: {reason}"));
-    let (place, classes) = text.rsplit_once('=').ok_or_else(|| wrong("expected RASTER[:BAND]=V,V…"))?;
+    let (place, classes) = text
+        .rsplit_once('=')
+        .ok_or_else(|| wrong("expected RASTER[:BAND]=V,V…"))?;
     let dropped = parse_classes(classes)?;
     // A colon may also belong to a URL or a store name: what follows the last one is a band only
     // where no slash or dot follows.
     let (href, band) = match place.rsplit_once(':') {
-        Some((href, band)) if !band.is_empty() && !band.contains(['/', '\\', '.']) => (href, Some(band)),
+        Some((href, band)) if !band.is_empty() && !band.contains(['/', '\\', '.']) => {
+            (href, Some(band))
+        }
         _ => (place, None),
     };
     let raster = context.open(href).await?;
     let wanted: Vec<String> = band.map(str::to_owned).into_iter().collect();
     let bands = choose_bands(raster.bands(), &wanted, href)?;
     match bands[..] {
-        [band] => Ok(MaskRequest { raster, band, dropped }),
+        [band] => Ok(MaskRequest {
+            raster,
+            band,
+            dropped,
+        }),
         _ => Err(wrong("the raster has several bands: name one, as RASTER:BAND=V,V").into()),
     }
 }

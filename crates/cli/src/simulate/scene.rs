@@ -1,7 +1,6 @@
 //! What a simulation hands over to be written: rasters on a grid, with their metadata.
 
 use anyhow::Result;
-use chrono::{DateTime, Utc};
 use swath_grid::GeoBox;
 
 /// Writes the rasters of a simulation; called from several threads at once.
@@ -22,8 +21,6 @@ pub struct SceneRaster {
     pub geobox: GeoBox,
     /// Bands in file order.
     pub bands: Vec<BandData>,
-    /// Acquisition in UTC.
-    pub datetime: DateTime<Utc>,
     /// Metadata of the file, as name and value.
     pub tags: Vec<(String, String)>,
     /// How overviews are made.

@@ -235,7 +235,6 @@ impl World {
             relative_path,
             geobox: self.landscape.grid(factor),
             bands,
-            datetime,
             tags: tags
                 .into_iter()
                 .map(|(name, value)| (name.to_owned(), value))

@@ -39,15 +39,19 @@ pub(super) fn decompress(
             plain[..len].copy_from_slice(&stored[..len]);
             len
         }
-        Compression::Deflate => scratch
-            .deflate
-            .zlib_decompress(stored, plain)
-            .map_err(|error| match error {
-                libdeflater::DecompressionError::BadData => "its zlib stream is damaged".to_owned(),
-                libdeflater::DecompressionError::InsufficientSpace => {
-                    format!("it inflates to more than the {whole} bytes of a block")
-                }
-            })?,
+        Compression::Deflate => {
+            scratch
+                .deflate
+                .zlib_decompress(stored, plain)
+                .map_err(|error| match error {
+                    libdeflater::DecompressionError::BadData => {
+                        "its zlib stream is damaged".to_owned()
+                    }
+                    libdeflater::DecompressionError::InsufficientSpace => {
+                        format!("it inflates to more than the {whole} bytes of a block")
+                    }
+                })?
+        }
         Compression::Zstd => {
             let decoder = match &mut scratch.zstd {
                 Some(decoder) => decoder,
@@ -68,7 +72,9 @@ pub(super) fn decompress(
         }
     };
     if written < expected {
-        return Err(format!("it decodes to {written} bytes where {expected} are needed"));
+        return Err(format!(
+            "it decodes to {written} bytes where {expected} are needed"
+        ));
     }
     plain.truncate(expected);
     Ok(())
@@ -129,18 +135,31 @@ mod tests {
 
     fn run(compression: Compression, stored: &[u8], expected: usize) -> Result<Vec<u8>, String> {
         let mut plain = Vec::new();
-        decompress(compression, stored, expected, expected, &mut plain, &mut DecodeScratch::default())?;
+        decompress(
+            compression,
+            stored,
+            expected,
+            expected,
+            &mut plain,
+            &mut DecodeScratch::default(),
+        )?;
         Ok(plain)
     }
 
     #[test]
     fn pack_bits_example_of_the_specification() {
-        let stored = [0xfe, 0xaa, 0x02, 0x80, 0x00, 0x2a, 0xfd, 0xaa, 0x03, 0x80, 0x00, 0x2a, 0x22, 0xf7, 0xaa];
-        let plain = [
-            0xaa, 0xaa, 0xaa, 0x80, 0x00, 0x2a, 0xaa, 0xaa, 0xaa, 0xaa, 0x80, 0x00, 0x2a, 0x22, 0xaa, 0xaa,
-            0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa,
+        let stored = [
+            0xfe, 0xaa, 0x02, 0x80, 0x00, 0x2a, 0xfd, 0xaa, 0x03, 0x80, 0x00, 0x2a, 0x22, 0xf7,
+            0xaa,
         ];
-        assert_eq!(run(Compression::PackBits, &stored, 24).expect("valid"), plain);
+        let plain = [
+            0xaa, 0xaa, 0xaa, 0x80, 0x00, 0x2a, 0xaa, 0xaa, 0xaa, 0xaa, 0x80, 0x00, 0x2a, 0x22,
+            0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa,
+        ];
+        assert_eq!(
+            run(Compression::PackBits, &stored, 24).expect("valid"),
+            plain
+        );
     }
 
     #[test]

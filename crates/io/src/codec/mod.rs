@@ -32,14 +32,27 @@ pub(crate) fn decode_block(
     let expected = layout.row_bytes() as usize * rows as usize;
     let whole = layout.stored_block_bytes() as usize;
     let mut plain = std::mem::take(&mut scratch.plain);
-    let outcome = decompress::decompress(layout.compression, stored, expected, whole, &mut plain, scratch)
-        .and_then(|()| {
-            if layout.is_bit_order_reversed {
-                plain.iter_mut().for_each(|byte| *byte = byte.reverse_bits());
-            }
-            predictor::undo(layout, &mut plain, &mut scratch.row)?;
-            samples::separate(layout, &plain, rows, bands)
-        });
+    let outcome = decompress::decompress(
+        layout.compression,
+        stored,
+        expected,
+        whole,
+        &mut plain,
+        scratch,
+    )
+    .and_then(|()| {
+        if layout.is_bit_order_reversed {
+            plain
+                .iter_mut()
+                .for_each(|byte| *byte = byte.reverse_bits());
+        }
+        if let Some(mut all) = predictor::float_bands(layout, &mut plain) {
+            let mut take = |band: &usize| Pixels::F32(std::mem::take(&mut all[*band]));
+            return Ok(bands.iter().map(&mut take).collect());
+        }
+        predictor::undo(layout, &mut plain, &mut scratch.row)?;
+        samples::separate(layout, &plain, rows, bands)
+    });
     scratch.plain = plain;
     outcome
 }

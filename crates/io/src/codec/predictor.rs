@@ -2,10 +2,16 @@
 //!
 //! Source: TIFF 6.0 section 14; Adobe Photoshop TIFF Technical Note 3 for predictor 3.
 
+use swath_raster::DataType;
+
 use crate::tiff::ImageLayout;
 
 /// Undoes the predictor of `layout` in place; afterwards predictor-3 data is in native byte order.
-pub(super) fn undo(layout: &ImageLayout, plain: &mut [u8], row: &mut Vec<u8>) -> Result<(), String> {
+pub(super) fn undo(
+    layout: &ImageLayout,
+    plain: &mut [u8],
+    row: &mut Vec<u8>,
+) -> Result<(), String> {
     let row_bytes = layout.row_bytes() as usize;
     let samples = layout.bands_per_block();
     match layout.predictor {
@@ -25,7 +31,70 @@ pub(super) fn undo(layout: &ImageLayout, plain: &mut [u8], row: &mut Vec<u8>) ->
             }
             Ok(())
         }
-        other => Err(format!("predictor {other} with {}-bit {} samples is not read", layout.bits, layout.data_type.name())),
+        other => Err(format!(
+            "predictor {other} with {}-bit {} samples is not read",
+            layout.bits,
+            layout.data_type.name()
+        )),
+    }
+}
+
+/// Undoes predictor 3 of one or two bands of single precision and separates them on the way;
+/// `None` for other layouts, whose bytes are left as they are.
+pub(super) fn float_bands(layout: &ImageLayout, plain: &mut [u8]) -> Option<Vec<Vec<f32>>> {
+    let samples = layout.bands_per_block();
+    let is_fit = layout.predictor == 3 && layout.data_type == DataType::F32 && samples <= 2;
+    if !is_fit {
+        return None;
+    }
+    let mut bands = vec![Vec::with_capacity(plain.len() / 4 / samples); samples];
+    for line in plain.chunks_exact_mut(layout.row_bytes() as usize) {
+        prefix_sum(line, samples);
+        let count = line.len() / 4;
+        let planes: [&[u8]; 4] = std::array::from_fn(|plane| &line[plane * count..][..count]);
+        let chunks = planes.map(|plane| plane.as_chunks::<GROUP>());
+        let groups = chunks.map(|(groups, _)| groups);
+        for index in 0..groups[0].len() {
+            push_bands(&group_values(groups.map(|plane| &plane[index])), &mut bands);
+        }
+        let rest = chunks.map(|(_, rest)| rest);
+        for index in 0..rest[0].len() {
+            let value = f32::from_bits(u32::from_be_bytes(rest.map(|plane| plane[index])));
+            // A group holds an even number of samples: bands keep their turn.
+            bands[index % samples].push(value);
+        }
+    }
+    Some(bands)
+}
+
+/// Samples that are put together at a time.
+const GROUP: usize = 16;
+
+/// Puts four byte planes, most significant first, together to floats.
+fn group_values(planes: [&[u8; GROUP]; 4]) -> [f32; GROUP] {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let mut bytes = [0; GROUP * 4];
+        sse2::interleave4(planes.map(|plane| &plane[..]), &mut bytes);
+        let (words, _) = bytes.as_chunks::<4>();
+        std::array::from_fn(|index| f32::from_ne_bytes(words[index]))
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    std::array::from_fn(|index| {
+        f32::from_bits(u32::from_be_bytes(planes.map(|plane| plane[index])))
+    })
+}
+
+fn push_bands(values: &[f32; GROUP], bands: &mut [Vec<f32>]) {
+    match bands {
+        [one] => one.extend_from_slice(values),
+        [first, second] => {
+            let every_second = |from: usize| std::array::from_fn(|index| values[2 * index + from]);
+            let (even, odd): ([f32; GROUP / 2], [f32; GROUP / 2]) = (every_second(0), every_second(1));
+            first.extend_from_slice(&even);
+            second.extend_from_slice(&odd);
+        }
+        _ => unreachable!("at most two bands"),
     }
 }
 
@@ -39,10 +108,22 @@ fn horizontal(line: &mut [u8], bits: u32, samples: usize, is_little_endian: bool
         ($type:ty) => {{
             const LEN: usize = size_of::<$type>();
             let load = |bytes: &[u8]| {
-                let raw = bytes.try_into().expect("a chunk has the length of the type");
-                if is_little_endian { <$type>::from_le_bytes(raw) } else { <$type>::from_be_bytes(raw) }
+                let raw = bytes
+                    .try_into()
+                    .expect("a chunk has the length of the type");
+                if is_little_endian {
+                    <$type>::from_le_bytes(raw)
+                } else {
+                    <$type>::from_be_bytes(raw)
+                }
             };
-            let store = |value: $type| if is_little_endian { value.to_le_bytes() } else { value.to_be_bytes() };
+            let store = |value: $type| {
+                if is_little_endian {
+                    value.to_le_bytes()
+                } else {
+                    value.to_be_bytes()
+                }
+            };
             if samples == 1 {
                 let mut sum: $type = 0;
                 for chunk in line.chunks_exact_mut(LEN) {
@@ -52,7 +133,8 @@ fn horizontal(line: &mut [u8], bits: u32, samples: usize, is_little_endian: bool
             } else {
                 let stride = samples * LEN;
                 for at in (stride..line.len().saturating_sub(LEN - 1)).step_by(LEN) {
-                    let sum = load(&line[at - stride..at - stride + LEN]).wrapping_add(load(&line[at..at + LEN]));
+                    let sum = load(&line[at - stride..at - stride + LEN])
+                        .wrapping_add(load(&line[at..at + LEN]));
                     line[at..at + LEN].copy_from_slice(&store(sum));
                 }
             }
@@ -162,6 +244,7 @@ mod sse2 {
     }
 
     /// Interleaves four byte planes, most significant first, to little-endian words; returns the words done.
+    #[inline]
     pub(super) fn interleave4(planes: [&[u8]; 4], line: &mut [u8]) -> usize {
         let groups = planes[0].len() / 16;
         for group in 0..groups {
@@ -170,12 +253,27 @@ mod sse2 {
             unsafe {
                 let [high, second, third, low] = planes.map(|plane| load(&plane[at..at + 16]));
                 let low_pairs = (_mm_unpacklo_epi8(low, third), _mm_unpackhi_epi8(low, third));
-                let high_pairs = (_mm_unpacklo_epi8(second, high), _mm_unpackhi_epi8(second, high));
+                let high_pairs = (
+                    _mm_unpacklo_epi8(second, high),
+                    _mm_unpackhi_epi8(second, high),
+                );
                 let out = &mut line[at * 4..at * 4 + 64];
-                store(&mut out[..16], _mm_unpacklo_epi16(low_pairs.0, high_pairs.0));
-                store(&mut out[16..32], _mm_unpackhi_epi16(low_pairs.0, high_pairs.0));
-                store(&mut out[32..48], _mm_unpacklo_epi16(low_pairs.1, high_pairs.1));
-                store(&mut out[48..], _mm_unpackhi_epi16(low_pairs.1, high_pairs.1));
+                store(
+                    &mut out[..16],
+                    _mm_unpacklo_epi16(low_pairs.0, high_pairs.0),
+                );
+                store(
+                    &mut out[16..32],
+                    _mm_unpackhi_epi16(low_pairs.0, high_pairs.0),
+                );
+                store(
+                    &mut out[32..48],
+                    _mm_unpacklo_epi16(low_pairs.1, high_pairs.1),
+                );
+                store(
+                    &mut out[48..],
+                    _mm_unpackhi_epi16(low_pairs.1, high_pairs.1),
+                );
             }
         }
         groups * 16

@@ -15,7 +15,19 @@ pub(super) fn separate(
     let samples = layout.bands_per_block();
     if layout.bits < 8 {
         let values = widen_bits(layout, plain, rows);
-        return Ok(bands.iter().map(|band| Pixels::U8(every(&values, samples, *band))).collect());
+        return Ok(bands
+            .iter()
+            .map(|band| {
+                Pixels::U8(
+                    values
+                        .iter()
+                        .skip(*band)
+                        .step_by(samples)
+                        .copied()
+                        .collect(),
+                )
+            })
+            .collect());
     }
     let is_little_endian = if keeps_file_order(layout) {
         layout.is_little_endian
@@ -23,25 +35,35 @@ pub(super) fn separate(
         cfg!(target_endian = "little")
     };
     macro_rules! band_values {
-        ($variant:ident, $type:ty) => {
+        ($variant:ident, $type:ty) => {{
+            const LEN: usize = size_of::<$type>();
+            let load = |raw: [u8; LEN]| {
+                if is_little_endian {
+                    <$type>::from_le_bytes(raw)
+                } else {
+                    <$type>::from_be_bytes(raw)
+                }
+            };
             bands
                 .iter()
                 .map(|band| {
-                    const LEN: usize = size_of::<$type>();
-                    let first = &plain[(*band * LEN).min(plain.len())..];
-                    let load = |chunk: &[u8]| {
-                        let raw: [u8; LEN] = chunk[..LEN].try_into().expect("a chunk holds a sample");
-                        if is_little_endian { <$type>::from_le_bytes(raw) } else { <$type>::from_be_bytes(raw) }
+                    // Constant strides let the loads run vectorised.
+                    let values = match samples {
+                        1 => every::<LEN, LEN, _>(plain, 0, load),
+                        2 => every::<LEN, { 2 * LEN }, _>(plain, *band, load),
+                        3 => every::<LEN, { 3 * LEN }, _>(plain, *band, load),
+                        4 => every::<LEN, { 4 * LEN }, _>(plain, *band, load),
+                        _ => plain
+                            .chunks_exact(samples * LEN)
+                            .map(|pixel| {
+                                load(pixel[band * LEN..][..LEN].try_into().expect("a sample"))
+                            })
+                            .collect(),
                     };
-                    Pixels::$variant(match samples {
-                        1 => first.chunks_exact(LEN).map(load).collect(),
-                        // `chunks` keeps the last pixel, whose chunk is short by the skipped bands.
-                        2 => first.chunks(2 * LEN).map(load).collect(),
-                        _ => first.chunks(samples * LEN).map(load).collect(),
-                    })
+                    Pixels::$variant(values)
                 })
                 .collect()
-        };
+        }};
     }
     Ok(match layout.data_type {
         DataType::U8 => band_values!(U8, u8),
@@ -57,8 +79,18 @@ pub(super) fn separate(
     })
 }
 
-fn every(values: &[u8], samples: usize, band: usize) -> Vec<u8> {
-    values.iter().skip(band).step_by(samples).copied().collect()
+/// Loads one band out of pixels of `STRIDE` bytes with samples of `LEN` bytes.
+fn every<const LEN: usize, const STRIDE: usize, T>(
+    plain: &[u8],
+    band: usize,
+    load: impl Fn([u8; LEN]) -> T,
+) -> Vec<T> {
+    let (pixels, _) = plain.as_chunks::<STRIDE>();
+    let at = (band * LEN).min(STRIDE - LEN);
+    pixels
+        .iter()
+        .map(|pixel| load(pixel[at..at + LEN].try_into().expect("a sample")))
+        .collect()
 }
 
 /// Widens samples of 1, 2 or 4 bits, packed from the high bit on and padded to bytes at each row end.

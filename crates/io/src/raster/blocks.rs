@@ -57,7 +57,10 @@ pub struct DecodedBlock {
 /// Fetches the blocks of `plan` in its order: near ones with one request, a bounded number ahead.
 ///
 /// Safe to drop at any time. Each block costs its stored bytes until it is decoded.
-pub fn blocks(raster: &Arc<GeoTiff>, plan: BlockPlan) -> impl Stream<Item = Result<FetchedBlock, IoError>> {
+pub fn blocks(
+    raster: &Arc<GeoTiff>,
+    plan: BlockPlan,
+) -> impl Stream<Item = Result<FetchedBlock, IoError>> {
     let batches = batches(raster, &plan);
     let raster = raster.clone();
     let (level, bands) = (plan.level, Arc::<[usize]>::from(plan.bands));
@@ -112,12 +115,18 @@ impl GeoTiff {
                 ranges.extend(self.stored(mask, part, 0)?);
             }
         }
-        let mut parts = self.asset.read_ranges(&ranges, self.etag.as_deref()).await?.into_iter();
+        let mut parts = self
+            .asset
+            .read_ranges(&ranges, self.etag.as_deref())
+            .await?
+            .into_iter();
         let mut take = |stored: Option<Range<u64>>| stored.and_then(|_| parts.next());
         let mut fetched = Vec::with_capacity(numbers.len());
         for number in numbers {
-            let own_planes =
-                planes.iter().map(|plane| (*plane, take(image.stored(*number, *plane)))).collect();
+            let own_planes = planes
+                .iter()
+                .map(|plane| (*plane, take(image.stored(*number, *plane))))
+                .collect();
             let mask_parts = self
                 .mask_parts(level, *number)
                 .into_iter()
@@ -146,12 +155,20 @@ impl GeoTiff {
         planes
     }
 
-    fn stored(&self, image: &ImageLayout, number: u32, plane: usize) -> Result<Option<Range<u64>>, IoError> {
+    fn stored(
+        &self,
+        image: &ImageLayout,
+        number: u32,
+        plane: usize,
+    ) -> Result<Option<Range<u64>>, IoError> {
         match image.stored(number, plane) {
             Some(range) if range.end > self.file_len => Err(self.block_error(
                 image,
                 number,
-                format!("it should end at byte {} of a file of {} bytes: the file is truncated", range.end, self.file_len),
+                format!(
+                    "it should end at byte {} of a file of {} bytes: the file is truncated",
+                    range.end, self.file_len
+                ),
             )),
             stored => Ok(stored),
         }
@@ -159,8 +176,13 @@ impl GeoTiff {
 
     /// Returns the blocks of the level's mask that cover block `number`.
     fn mask_parts(&self, level: usize, number: u32) -> Vec<(&ImageLayout, u32)> {
-        let Some(mask) = &self.levels[level].mask else { return Vec::new() };
-        covering(mask, &self.levels[level].image.block_window(number)).into_iter().map(|part| (mask, part)).collect()
+        let Some(mask) = &self.levels[level].mask else {
+            return Vec::new();
+        };
+        covering(mask, &self.levels[level].image.block_window(number))
+            .into_iter()
+            .map(|part| (mask, part))
+            .collect()
     }
 
     fn block_error(&self, image: &ImageLayout, number: u32, reason: String) -> IoError {
@@ -189,13 +211,24 @@ impl GeoTiff {
     ///
     /// # Errors
     /// Upstream errors, damaged blocks, a window outside the raster.
-    pub async fn read_window(self: &Arc<Self>, bands: &[usize], window: Window) -> Result<DecodedBlock, IoError> {
+    pub async fn read_window(
+        self: &Arc<Self>,
+        bands: &[usize],
+        window: Window,
+    ) -> Result<DecodedBlock, IoError> {
         let full = Window::full(self.size());
         if window.is_empty() || window.intersection(&full) != Some(window) {
             let reason = format!("the window {window:?} is empty or leaves the raster");
-            return Err(IoError::Raster { href: self.href().to_owned(), reason });
+            return Err(IoError::Raster {
+                href: self.href().to_owned(),
+                reason,
+            });
         }
-        let plan = BlockPlan { level: 0, bands: bands.to_vec(), numbers: self.blocks_of(&window) };
+        let plan = BlockPlan {
+            level: 0,
+            bands: bands.to_vec(),
+            numbers: self.blocks_of(&window),
+        };
         let mut parts = Vec::new();
         let mut stream = std::pin::pin!(blocks(self, plan));
         while let Some(fetched) = stream.try_next().await? {
@@ -216,27 +249,45 @@ impl DecodedBlock {
         }
         let first = blocks.first().ok_or_else(nothing_to_assemble)?;
         let len = window.len() as usize;
-        let mut bands: Vec<Pixels> =
-            first.bands.iter().map(|pixels| Pixels::zeros(pixels.data_type(), len)).collect();
+        let mut bands: Vec<Pixels> = first
+            .bands
+            .iter()
+            .map(|pixels| Pixels::zeros(pixels.data_type(), len))
+            .collect();
         let mut flags = vec![vec![false; len]; bands.len()];
         for block in &blocks {
             for (index, pixels) in block.bands.iter().enumerate() {
                 copy_pixels(&mut bands[index], &window, pixels, &block.window);
-                copy_flags(&mut flags[index], &window, &block.masks[index], &block.window);
+                copy_flags(
+                    &mut flags[index],
+                    &window,
+                    &block.masks[index],
+                    &block.window,
+                );
             }
         }
-        Ok(Self { window, bands, masks: flags.into_iter().map(Mask::from_flags).collect() })
+        Ok(Self {
+            window,
+            bands,
+            masks: flags.into_iter().map(Mask::from_flags).collect(),
+        })
     }
 }
 
 fn nothing_to_assemble() -> IoError {
-    IoError::Internal { reason: "no block to assemble".to_owned() }
+    IoError::Internal {
+        reason: "no block to assemble".to_owned(),
+    }
 }
 
 fn covering(image: &ImageLayout, window: &Window) -> Vec<u32> {
     let cols = window.col / image.block.width..window.col_end().div_ceil(image.block.width);
     let rows = window.row / image.block.height..window.row_end().div_ceil(image.block.height);
-    rows.flat_map(|row| cols.clone().map(move |col| row * image.blocks_across() + col)).collect()
+    rows.flat_map(|row| {
+        cols.clone()
+            .map(move |col| row * image.blocks_across() + col)
+    })
+    .collect()
 }
 
 impl FetchedBlock {
@@ -248,7 +299,10 @@ impl FetchedBlock {
     /// Returns the stored bytes it holds.
     pub fn stored_bytes(&self) -> u64 {
         let planes = self.planes.iter().filter_map(|(_, bytes)| bytes.as_ref());
-        let masks = self.mask_parts.iter().filter_map(|(_, bytes)| bytes.as_ref());
+        let masks = self
+            .mask_parts
+            .iter()
+            .filter_map(|(_, bytes)| bytes.as_ref());
         planes.chain(masks).map(|bytes| bytes.len() as u64).sum()
     }
 
@@ -265,18 +319,36 @@ impl FetchedBlock {
         let mut wanted = self.bands.to_vec();
         wanted.extend(alpha.filter(|_| self.mask_parts.is_empty()));
         let mut bands = self.decode_bands(image, &wanted, &window, scratch)?;
-        let alpha_pixels = if wanted.len() > self.bands.len() { bands.pop() } else { None };
+        let alpha_pixels = if wanted.len() > self.bands.len() {
+            bands.pop()
+        } else {
+            None
+        };
         let masks = if !self.mask_parts.is_empty() {
             let mask = self.decode_mask(&window, scratch)?;
-            bands.iter().map(|pixels| Mask::from_nodata(pixels, None).and(&mask)).collect()
+            bands
+                .iter()
+                .map(|pixels| Mask::from_nodata(pixels, None).and(&mask))
+                .collect()
         } else if let Some(opacity) = alpha_pixels {
             let mask = Mask::from_nodata(&opacity, Some("0"));
-            bands.iter().map(|pixels| Mask::from_nodata(pixels, None).and(&mask)).collect()
+            bands
+                .iter()
+                .map(|pixels| Mask::from_nodata(pixels, None).and(&mask))
+                .collect()
         } else {
             let nodata = |index: &usize| self.raster.bands[*index].nodata.as_deref();
-            self.bands.iter().zip(&bands).map(|(index, pixels)| Mask::from_nodata(pixels, nodata(index))).collect()
+            self.bands
+                .iter()
+                .zip(&bands)
+                .map(|(index, pixels)| Mask::from_nodata(pixels, nodata(index)))
+                .collect()
         };
-        Ok(DecodedBlock { window, bands, masks })
+        Ok(DecodedBlock {
+            window,
+            bands,
+            masks,
+        })
     }
 
     fn decode_bands(
@@ -287,14 +359,30 @@ impl FetchedBlock {
         scratch: &mut DecodeScratch,
     ) -> Result<Vec<Pixels>, IoError> {
         let decode = |plane: usize, in_block: &[usize], scratch: &mut DecodeScratch| {
-            let stored = self.planes.iter().find(|(own, _)| *own == plane).and_then(|(_, bytes)| bytes.as_ref());
+            let stored = self
+                .planes
+                .iter()
+                .find(|(own, _)| *own == plane)
+                .and_then(|(_, bytes)| bytes.as_ref());
             let Some(stored) = stored else {
                 let len = window.len() as usize;
-                return Ok(in_block.iter().map(|band| self.absent(image, *band + plane, len)).collect());
+                return Ok(in_block
+                    .iter()
+                    .map(|band| self.absent(image, *band + plane, len))
+                    .collect());
             };
-            let rows = if image.is_tiled { image.block.height } else { window.height };
+            let rows = if image.is_tiled {
+                image.block.height
+            } else {
+                window.height
+            };
             decode_block(image, stored, rows, in_block, scratch)
-                .map(|bands| bands.into_iter().map(|pixels| crop(pixels, image.block, window)).collect())
+                .map(|bands| {
+                    bands
+                        .into_iter()
+                        .map(|pixels| crop(pixels, image.block, window))
+                        .collect()
+                })
                 .map_err(|reason| self.raster.block_error(image, self.number, reason))
         };
         match image.interleave {
@@ -310,23 +398,41 @@ impl FetchedBlock {
         }
     }
 
-    /// Returns the values of a block that is not stored: nodata, or 0 where there is none.
+    /// Returns the values of a block that is not stored: nodata, or 0 where there is none or in opacity.
     fn absent(&self, image: &ImageLayout, band: usize, len: usize) -> Pixels {
-        let nodata = self.raster.bands.get(band).and_then(|info| info.nodata.as_deref());
-        let value = nodata.and_then(|text| text.trim().parse().ok()).unwrap_or(0.0);
-        Pixels::filled(image.data_type, len, value)
+        fn fill<T: swath_raster::Sample>(values: &mut [T], text: &str) {
+            // 64-bit integers do not survive a detour through f64.
+            let whole = text.parse().ok().and_then(T::from_i128);
+            if let Some(value) = whole.or_else(|| text.parse().ok().and_then(T::from_f64)) {
+                values.fill(value);
+            }
+        }
+        let mut pixels = Pixels::zeros(image.data_type, len);
+        let info = self.raster.bands.get(band).filter(|info| !info.is_alpha);
+        if let Some(text) = info.and_then(|info| info.nodata.as_deref()) {
+            for_pixels!(&mut pixels, values => fill(values, text.trim()));
+        }
+        pixels
     }
 
     fn decode_mask(&self, window: &Window, scratch: &mut DecodeScratch) -> Result<Mask, IoError> {
-        let Some(layout) = &self.raster.levels[self.level].mask else { return Ok(Mask::All) };
+        let Some(layout) = &self.raster.levels[self.level].mask else {
+            return Ok(Mask::All);
+        };
         let mut flags = vec![false; window.len() as usize];
         for (number, stored) in &self.mask_parts {
             let Some(stored) = stored else { continue };
             let part = layout.block_window(*number);
-            let rows = if layout.is_tiled { layout.block.height } else { part.height };
+            let rows = if layout.is_tiled {
+                layout.block.height
+            } else {
+                part.height
+            };
             let pixels = decode_block(layout, stored, rows, &[0], scratch)
                 .map_err(|reason| self.raster.block_error(layout, *number, reason))?;
-            let Some(pixels) = pixels.into_iter().next() else { continue };
+            let Some(pixels) = pixels.into_iter().next() else {
+                continue;
+            };
             let valid = Mask::from_nodata(&crop(pixels, layout.block, &part), Some("0"));
             copy_flags(&mut flags, window, &valid, &part);
         }
@@ -336,7 +442,11 @@ impl FetchedBlock {
 
 /// Cuts the padding off a decoded block.
 fn crop(pixels: Pixels, block: Size, window: &Window) -> Pixels {
-    let (from, width, height) = (block.width as usize, window.width as usize, window.height as usize);
+    let (from, width, height) = (
+        block.width as usize,
+        window.width as usize,
+        window.height as usize,
+    );
     fn cut<T: Copy>(mut values: Vec<T>, from: usize, width: usize, height: usize) -> Vec<T> {
         if width < from {
             for row in 1..height {
@@ -362,7 +472,9 @@ fn crop(pixels: Pixels, block: Size, window: &Window) -> Pixels {
 
 /// Copies the common rows of two windows: `copy(to, from, len)` for each of them.
 fn for_common_rows(to: &Window, from: &Window, mut copy: impl FnMut(usize, usize, usize)) {
-    let Some(common) = to.intersection(from) else { return };
+    let Some(common) = to.intersection(from) else {
+        return;
+    };
     let at = |window: &Window, row: u32| {
         (row - window.row) as usize * window.width as usize + (common.col - window.col) as usize
     };
@@ -372,7 +484,12 @@ fn for_common_rows(to: &Window, from: &Window, mut copy: impl FnMut(usize, usize
 }
 
 fn copy_pixels(to: &mut Pixels, to_window: &Window, from: &Pixels, from_window: &Window) {
-    fn copy<T: swath_raster::Sample>(to: &mut [T], to_window: &Window, from: &Pixels, from_window: &Window) {
+    fn copy<T: swath_raster::Sample>(
+        to: &mut [T],
+        to_window: &Window,
+        from: &Pixels,
+        from_window: &Window,
+    ) {
         let Some(from) = T::slice(from) else { return };
         for_common_rows(to_window, from_window, |to_at, from_at, len| {
             to[to_at..to_at + len].copy_from_slice(&from[from_at..from_at + len]);
@@ -385,6 +502,8 @@ fn copy_flags(to: &mut [bool], to_window: &Window, from: &Mask, from_window: &Wi
     for_common_rows(to_window, from_window, |to_at, from_at, len| match from {
         Mask::All => to[to_at..to_at + len].fill(true),
         Mask::None => to[to_at..to_at + len].fill(false),
-        Mask::Pixels(flags) => to[to_at..to_at + len].copy_from_slice(&flags[from_at..from_at + len]),
+        Mask::Pixels(flags) => {
+            to[to_at..to_at + len].copy_from_slice(&flags[from_at..from_at + len])
+        }
     });
 }

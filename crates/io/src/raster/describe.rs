@@ -97,16 +97,24 @@ impl GeoTiff {
     pub fn describe(&self) -> RasterDescription {
         let image = &self.levels[0].image;
         let geo = self.transform.and_then(|transform| {
-            swath_grid::GeoBox::new(self.crs.clone()?, transform, image.size).map(|geobox| geobox.bounds())
+            swath_grid::GeoBox::new(self.crs.clone()?, transform, image.size)
+                .map(|geobox| geobox.bounds())
         });
-        let mut metadata: serde_json::Map<_, _> =
-            self.items.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
+        let mut metadata: serde_json::Map<_, _> = self
+            .items
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone().into()))
+            .collect();
         if let Some(datetime) = &self.datetime_tag {
             metadata.insert("TIFFTAG_DATETIME".to_owned(), datetime.clone().into());
         }
         RasterDescription {
             href: self.href().to_owned(),
-            driver: if self.is_big_tiff { "BigTIFF" } else { "GeoTIFF" },
+            driver: if self.is_big_tiff {
+                "BigTIFF"
+            } else {
+                "GeoTIFF"
+            },
             bytes: self.file_len,
             crs: self.crs.as_ref().map(|crs| match crs.epsg() {
                 Some(code) => format!("EPSG:{code}"),
@@ -121,7 +129,11 @@ impl GeoTiff {
             bands: self.describe_bands(),
             block: [image.block.width, image.block.height],
             layout: if image.is_tiled { "tiles" } else { "strips" },
-            interleave: if image.interleave == Interleave::Band { "band" } else { "pixel" },
+            interleave: if image.interleave == Interleave::Band {
+                "band"
+            } else {
+                "pixel"
+            },
             compression: image.compression.name(),
             predictor: image.predictor,
             overviews: self.levels[1..]

@@ -97,7 +97,10 @@ impl GeoTiff {
 
     /// Returns the value of a metadata item of the file, such as `datetime`.
     pub fn metadata_item(&self, name: &str) -> Option<&str> {
-        self.items.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.items
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// Returns the text of the tag `TIFFTAG_DATETIME`.
@@ -113,7 +116,10 @@ impl GeoTiff {
     /// Returns how many blocks stand side by side and one below the other at full resolution.
     pub fn blocks(&self) -> Size {
         let image = &self.levels[0].image;
-        Size { width: image.blocks_across(), height: image.blocks_down() }
+        Size {
+            width: image.blocks_across(),
+            height: image.blocks_down(),
+        }
     }
 
     /// Returns the pixels of block `number`, counted row by row, at full resolution.
@@ -131,13 +137,19 @@ impl GeoTiff {
             Interleave::Band => bands.to_vec(),
             Interleave::Pixel => vec![0],
         };
-        planes.iter().filter_map(|plane| image.stored(number, *plane)).map(|range| range.end - range.start).sum()
+        planes
+            .iter()
+            .filter_map(|plane| image.stored(number, *plane))
+            .map(|range| range.end - range.start)
+            .sum()
     }
 
     /// Returns the bytes of one decoded block of one band.
     pub fn block_band_bytes(&self) -> u64 {
         let image = &self.levels[0].image;
-        u64::from(image.block.width) * u64::from(image.block.height) * image.data_type.size_bytes() as u64
+        u64::from(image.block.width)
+            * u64::from(image.block.height)
+            * image.data_type.size_bytes() as u64
     }
 
     /// Returns the compression at full resolution.

@@ -31,11 +31,15 @@ impl GeoTiff {
         let mut bytes = SparseBytes::default();
         let start = first.bytes.clone();
         bytes.insert(0, first.bytes);
-        let wrong = |reason: String| IoError::Raster { href: asset.href().to_owned(), reason };
+        let wrong = |reason: String| IoError::Raster {
+            href: asset.href().to_owned(),
+            reason,
+        };
         for _ in 0..STEPS_MAX {
             match parse(&bytes, file_len).map_err(wrong)? {
                 ParseStep::Done(header, directories) => {
-                    let mut raster = assemble(&asset, file_len, &directories, &start).map_err(wrong)?;
+                    let mut raster =
+                        assemble(&asset, file_len, &directories, &start).map_err(wrong)?;
                     raster.etag = etag;
                     raster.is_big_tiff = header.is_big_tiff;
                     return Ok(raster);
@@ -44,24 +48,37 @@ impl GeoTiff {
                     let end = range.end.max(range.start + STEP_BYTES).min(file_len);
                     let part = asset.read(range.start..end, etag.as_deref()).await?;
                     if (part.bytes.len() as u64) < range.end - range.start {
-                        return Err(wrong(format!("the file ends at byte {file_len}, inside a directory: it is truncated")));
+                        return Err(wrong(format!(
+                            "the file ends at byte {file_len}, inside a directory: it is truncated"
+                        )));
                     }
                     bytes.insert(range.start, part.bytes);
                 }
             }
         }
-        Err(wrong(format!("its directories are scattered over more than {STEPS_MAX} places")))
+        Err(wrong(format!(
+            "its directories are scattered over more than {STEPS_MAX} places"
+        )))
     }
 }
 
-fn assemble(asset: &AssetRef, file_len: u64, directories: &[Directory], start: &[u8]) -> Result<GeoTiff, String> {
+fn assemble(
+    asset: &AssetRef,
+    file_len: u64,
+    directories: &[Directory],
+    start: &[u8],
+) -> Result<GeoTiff, String> {
     let layouts = directories
         .iter()
         .map(|directory| ImageLayout::from_directory(directory, file_len))
         .collect::<Vec<_>>();
     let main_index = layouts
         .iter()
-        .position(|layout| layout.as_ref().map_or(true, |image| !image.is_reduced && !image.is_mask))
+        .position(|layout| {
+            layout
+                .as_ref()
+                .map_or(true, |image| !image.is_reduced && !image.is_mask)
+        })
         .unwrap_or(0);
     let main_directory = &directories[main_index];
     let main = layouts[main_index].clone()?;
@@ -70,11 +87,14 @@ fn assemble(asset: &AssetRef, file_len: u64, directories: &[Directory], start: &
         tracing::warn!(href = asset.href(), reason, "metadata left out");
         GdalMetadata::parse("", main.bands).unwrap_or_default()
     });
-    let nodata = main_directory.text(tag::GDAL_NODATA).map(|text| text.trim().trim_end_matches('\0').to_owned());
+    let nodata = main_directory
+        .text(tag::GDAL_NODATA)
+        .map(|text| text.trim().trim_end_matches('\0').to_owned());
     let bands = band_infos(&main, &metadata, nodata.filter(|text| !text.is_empty()));
     let keys = geo_keys(main_directory)?;
     let is_point = matches!(keys.keys.get(&RASTER_TYPE_KEY), Some(GeoKeyValue::Short(2)));
-    let crs = Crs::from_geokeys(&keys).map_err(|error| format!("its CRS cannot be read: {error}"))?;
+    let crs =
+        Crs::from_geokeys(&keys).map_err(|error| format!("its CRS cannot be read: {error}"))?;
     let (transform, has_control_points) = transform(main_directory, is_point)?;
     let summaries = summaries(&layouts);
     let ghost = ghost_text(start);
@@ -83,7 +103,10 @@ fn assemble(asset: &AssetRef, file_len: u64, directories: &[Directory], start: &
         .iter()
         .enumerate()
         .filter(|(index, layout)| {
-            *index != main_index && layout.as_ref().map_or(true, |image| !image.is_reduced && !image.is_mask)
+            *index != main_index
+                && layout
+                    .as_ref()
+                    .map_or(true, |image| !image.is_reduced && !image.is_mask)
         })
         .count();
     Ok(GeoTiff {
@@ -108,7 +131,9 @@ fn assemble(asset: &AssetRef, file_len: u64, directories: &[Directory], start: &
 fn ghost_text(start: &[u8]) -> Option<String> {
     let mark = b"GDAL_STRUCTURAL_METADATA_SIZE=";
     let begin = start.iter().take(GHOST_SEARCH_BYTES).collect::<Vec<_>>();
-    let at = begin.windows(mark.len()).position(|window| window.iter().copied().eq(mark))?;
+    let at = begin
+        .windows(mark.len())
+        .position(|window| window.iter().copied().eq(mark))?;
     let end = (at + GHOST_SEARCH_BYTES).min(start.len());
     Some(String::from_utf8_lossy(&start[at..end]).into_owned())
 }
@@ -127,17 +152,28 @@ fn summaries(layouts: &[Result<ImageLayout, String>]) -> Vec<IfdSummary> {
     layouts.iter().flatten().map(summary).collect()
 }
 
-fn band_infos(main: &ImageLayout, metadata: &GdalMetadata, nodata: Option<String>) -> Vec<BandInfo> {
+fn band_infos(
+    main: &ImageLayout,
+    metadata: &GdalMetadata,
+    nodata: Option<String>,
+) -> Vec<BandInfo> {
     let first_extra = main.bands.saturating_sub(main.extra_samples.len());
     (0..main.bands)
         .map(|index| {
             let own = &metadata.bands[index];
-            let extra = index.checked_sub(first_extra).and_then(|extra| main.extra_samples.get(extra));
+            let extra = index
+                .checked_sub(first_extra)
+                .and_then(|extra| main.extra_samples.get(extra));
             let is_alpha_tagged = matches!(extra, Some(1 | 2));
-            let is_alpha_named =
-                own.color_interpretation.as_deref().is_some_and(|name| name.eq_ignore_ascii_case("alpha"));
+            let is_alpha_named = own
+                .color_interpretation
+                .as_deref()
+                .is_some_and(|name| name.eq_ignore_ascii_case("alpha"));
             BandInfo {
-                name: own.description.clone().unwrap_or_else(|| format!("band_{}", index + 1)),
+                name: own
+                    .description
+                    .clone()
+                    .unwrap_or_else(|| format!("band_{}", index + 1)),
                 is_named: own.description.is_some(),
                 data_type: main.data_type,
                 nodata: nodata.clone(),
@@ -152,22 +188,38 @@ fn band_infos(main: &ImageLayout, metadata: &GdalMetadata, nodata: Option<String
 
 fn geo_keys(directory: &Directory) -> Result<GeoKeys, String> {
     let to_short = |value: u64| u16::try_from(value).unwrap_or(u16::MAX);
-    let keys: Vec<u16> =
-        directory.uints(tag::GEO_KEY_DIRECTORY).unwrap_or_default().into_iter().map(to_short).collect();
-    let doubles = directory.doubles(tag::GEO_DOUBLE_PARAMS).unwrap_or_default();
+    let keys: Vec<u16> = directory
+        .uints(tag::GEO_KEY_DIRECTORY)
+        .unwrap_or_default()
+        .into_iter()
+        .map(to_short)
+        .collect();
+    let doubles = directory
+        .doubles(tag::GEO_DOUBLE_PARAMS)
+        .unwrap_or_default();
     let text = directory.text(tag::GEO_ASCII_PARAMS).unwrap_or_default();
-    GeoKeys::parse(&keys, &doubles, &text).map_err(|error| format!("its GeoKeys cannot be read: {error}"))
+    GeoKeys::parse(&keys, &doubles, &text)
+        .map_err(|error| format!("its GeoKeys cannot be read: {error}"))
 }
 
 /// Returns the transform and whether there are control points instead.
 fn transform(directory: &Directory, is_point: bool) -> Result<(Option<Transform>, bool), String> {
     let wrong = |what: &str| format!("its {what} does not make an invertible transform");
-    let found = if let Some(matrix) = directory.doubles(tag::MODEL_TRANSFORMATION).filter(|m| m.len() >= 8) {
-        let coefficients = [matrix[3], matrix[0], matrix[1], matrix[7], matrix[4], matrix[5]];
+    let found = if let Some(matrix) = directory
+        .doubles(tag::MODEL_TRANSFORMATION)
+        .filter(|m| m.len() >= 8)
+    {
+        let coefficients = [
+            matrix[3], matrix[0], matrix[1], matrix[7], matrix[4], matrix[5],
+        ];
         Some(Transform::from_gdal(coefficients).ok_or_else(|| wrong("ModelTransformation"))?)
     } else {
-        let ties = directory.doubles(tag::MODEL_TIEPOINT).filter(|ties| ties.len() >= 6);
-        let scale = directory.doubles(tag::MODEL_PIXEL_SCALE).filter(|scale| scale.len() >= 2);
+        let ties = directory
+            .doubles(tag::MODEL_TIEPOINT)
+            .filter(|ties| ties.len() >= 6);
+        let scale = directory
+            .doubles(tag::MODEL_PIXEL_SCALE)
+            .filter(|scale| scale.len() >= 2);
         match (ties, scale) {
             (Some(ties), Some(scale)) => {
                 let x0 = ties[3] - ties[0] * scale[0];
@@ -181,7 +233,16 @@ fn transform(directory: &Directory, is_point: bool) -> Result<(Option<Transform>
     };
     // With PixelIsPoint the tie names the centre of the upper-left pixel: its corner is half a pixel away.
     let half = swath_grid::Point { x: -0.5, y: -0.5 };
-    Ok((found.map(|transform| if is_point { transform.shifted(half) } else { transform }), false))
+    Ok((
+        found.map(|transform| {
+            if is_point {
+                transform.shifted(half)
+            } else {
+                transform
+            }
+        }),
+        false,
+    ))
 }
 
 fn levels(main: ImageLayout, others: Vec<ImageLayout>) -> Vec<Level> {
@@ -198,10 +259,17 @@ fn levels(main: ImageLayout, others: Vec<ImageLayout>) -> Vec<Level> {
         .cloned()
         .collect();
     overviews.sort_by_key(|image| std::cmp::Reverse(image.size.width));
-    let mask_of = |image: &ImageLayout| others.iter().find(|mask| mask.is_mask && mask.size == image.size).cloned();
+    let mask_of = |image: &ImageLayout| {
+        others
+            .iter()
+            .find(|mask| mask.is_mask && mask.size == image.size)
+            .cloned()
+    };
     std::iter::once(main)
         .chain(overviews)
-        .map(|image| Level { mask: mask_of(&image), image })
+        .map(|image| Level {
+            mask: mask_of(&image),
+            image,
+        })
         .collect()
 }
-

@@ -1,17 +1,22 @@
 //! One object of a store and its bytes.
 
 use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
+use object_store::path::Path as Key;
 
 use super::remote::RemoteStore;
 use crate::IoError;
 
-/// Widest gap between two ranges that is fetched along rather than asked around, in bytes.
-const GAP_BYTES_MAX: u64 = 32 << 10;
+/// Widest gap between two ranges that is always fetched along, in bytes.
+const GAP_BYTES_MIN: u64 = 2 << 10;
+/// Wider gaps are fetched along as long as they make up at most one byte in this many of a request.
+const GAP_SHARE: u64 = 8;
 /// Largest single request, in bytes: longer runs are split so that they travel side by side.
 const REQUEST_BYTES_MAX: u64 = 8 << 20;
 
@@ -25,8 +30,11 @@ pub struct AssetRef {
 
 #[derive(Debug, Clone)]
 enum Place {
-    Local { path: PathBuf, file: Arc<OnceLock<File>> },
-    Remote { store: Arc<RemoteStore>, key: Arc<str> },
+    Local(PathBuf),
+    Remote {
+        store: Arc<RemoteStore>,
+        key: Key,
+    },
 }
 
 /// Bytes with what identifies the version of the object they came from.
@@ -42,11 +50,19 @@ pub struct Fetched {
 
 impl AssetRef {
     pub(super) fn local(store: &str, path: PathBuf, href: &str) -> Self {
-        Self { store: store.into(), href: href.into(), place: Place::Local { path, file: Arc::default() } }
+        Self {
+            store: store.into(),
+            href: href.into(),
+            place: Place::Local(path),
+        }
     }
 
-    pub(super) fn remote(store: &str, remote: Arc<RemoteStore>, key: String, href: &str) -> Self {
-        Self { store: store.into(), href: href.into(), place: Place::Remote { store: remote, key: key.into() } }
+    pub(super) fn remote(store: &str, remote: Arc<RemoteStore>, key: Key, href: &str) -> Self {
+        Self {
+            store: store.into(),
+            href: href.into(),
+            place: Place::Remote { store: remote, key },
+        }
     }
 
     /// Returns the name of the store.
@@ -56,17 +72,13 @@ impl AssetRef {
 
     /// Returns the name the asset was asked for by, without the query of a URL (it may be a signature).
     pub fn href(&self) -> &str {
-        if self.href.contains("://") {
-            self.href.split('?').next().unwrap_or(&self.href)
-        } else {
-            &self.href
-        }
+        &self.href
     }
 
     /// Returns the path of a local asset.
     pub fn local_path(&self) -> Option<&Path> {
         match &self.place {
-            Place::Local { path, .. } => Some(path),
+            Place::Local(path) => Some(path),
             Place::Remote { .. } => None,
         }
     }
@@ -79,16 +91,24 @@ impl AssetRef {
     /// Not found, denied, changed, or failed after retries. Safe to drop at any time.
     pub async fn read(&self, range: Range<u64>, etag: Option<&str>) -> Result<Fetched, IoError> {
         match &self.place {
-            Place::Local { path, file } => {
-                let (path, file, etag) = (path.clone(), file.clone(), etag.map(str::to_owned));
+            Place::Local(path) => {
+                let (path, etag) = (path.clone(), etag.map(str::to_owned));
                 let href = self.href().to_owned();
-                tokio::task::spawn_blocking(move || read_local(&path, &file, range, etag.as_deref(), &href))
-                    .await
-                    .map_err(|error| IoError::Internal { reason: error.to_string() })?
+                tokio::task::spawn_blocking(move || {
+                    read_local(&path, range, etag.as_deref(), &href)
+                })
+                .await
+                .map_err(|error| IoError::Internal {
+                    reason: error.to_string(),
+                })?
             }
             Place::Remote { store, key } => {
                 let fetched = store.get(key, range, etag, self.href()).await?;
-                Ok(Fetched { bytes: fetched.bytes, object_len: fetched.object_len, etag: fetched.etag })
+                Ok(Fetched {
+                    bytes: fetched.bytes,
+                    object_len: fetched.object_len,
+                    etag: fetched.etag,
+                })
             }
         }
     }
@@ -99,9 +119,17 @@ impl AssetRef {
     ///
     /// # Errors
     /// As [`AssetRef::read`]; also where the object ends before a range does.
-    pub async fn read_ranges(&self, ranges: &[Range<u64>], etag: Option<&str>) -> Result<Vec<Bytes>, IoError> {
+    pub async fn read_ranges(
+        &self,
+        ranges: &[Range<u64>],
+        etag: Option<&str>,
+    ) -> Result<Vec<Bytes>, IoError> {
         let requests = coalesce(ranges);
-        let answers = futures::future::try_join_all(requests.iter().map(|request| self.read(request.clone(), etag)));
+        let answers = futures::future::try_join_all(
+            requests
+                .iter()
+                .map(|request| self.read(request.clone(), etag)),
+        );
         let answers = answers.await?;
         ranges
             .iter()
@@ -130,63 +158,53 @@ fn coalesce(ranges: &[Range<u64>]) -> Vec<Range<u64>> {
     let mut sorted = ranges.to_vec();
     sorted.sort_by_key(|range| range.start);
     let mut requests: Vec<Range<u64>> = Vec::new();
+    let mut gap_bytes = 0;
     for range in sorted {
         if let Some(last) = requests.last_mut() {
-            let overlaps = range.start < last.end;
-            let is_near = range.start <= last.end + GAP_BYTES_MAX;
-            let is_short = range.end.max(last.end) - last.start <= REQUEST_BYTES_MAX;
-            if overlaps || (is_near && is_short) {
+            let gap = range.start.saturating_sub(last.end);
+            let len = range.end.max(last.end) - last.start;
+            let is_near = gap <= GAP_BYTES_MIN || (gap_bytes + gap) * GAP_SHARE <= len;
+            if range.start < last.end || (is_near && len <= REQUEST_BYTES_MAX) {
                 last.end = last.end.max(range.end);
+                gap_bytes += gap;
                 continue;
             }
         }
         requests.push(range);
+        gap_bytes = 0;
     }
     requests
 }
 
+/// Reads part of a local file, opened anew: a season of thousands of rasters must not hold as many
+/// open files.
 fn read_local(
     path: &Path,
-    file: &OnceLock<File>,
     range: Range<u64>,
     etag: Option<&str>,
     href: &str,
 ) -> Result<Fetched, IoError> {
     let failed = |source| IoError::File { path: path.to_owned(), source };
-    let opened = match file.get() {
-        Some(opened) => opened,
-        None => {
-            let new = File::open(path).map_err(failed)?;
-            file.get_or_init(|| new)
-        }
-    };
-    let metadata = opened.metadata().map_err(failed)?;
+    let mut file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
     if metadata.is_dir() {
-        return Err(IoError::Href { href: href.to_owned(), reason: "this is a folder, not a raster".to_owned() });
+        let reason = "this is a folder, not a raster".to_owned();
+        return Err(IoError::Href { href: href.to_owned(), reason });
     }
-    let modified = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let found_etag = format!("{:x}-{:x}", metadata.len(), modified.map_or(0, |time| time.as_nanos()));
     if etag.is_some_and(|expected| expected != found_etag) {
         return Err(IoError::Changed { href: href.to_owned() });
     }
-    let end = range.end.min(metadata.len());
-    let len = end.saturating_sub(range.start) as usize;
-    let mut buffer = vec![0; len];
-    read_exact_at(opened, &mut buffer, range.start).map_err(failed)?;
+    let len = range.end.min(metadata.len()).saturating_sub(range.start);
+    // The buffer is not zeroed first: at the speed of the page cache that would be felt.
+    let mut buffer = Vec::with_capacity(len as usize);
+    file.seek(SeekFrom::Start(range.start)).map_err(failed)?;
+    file.take(len).read_to_end(&mut buffer).map_err(failed)?;
+    if (buffer.len() as u64) < len {
+        return Err(IoError::Changed { href: href.to_owned() });
+    }
     Ok(Fetched { bytes: buffer.into(), object_len: metadata.len(), etag: Some(found_etag) })
-}
-
-#[cfg(unix)]
-fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
-}
-
-#[cfg(not(unix))]
-fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
-    use std::io::{Read, Seek, SeekFrom};
-    let mut own = file.try_clone()?;
-    own.seek(SeekFrom::Start(offset))?;
-    own.read_exact(buffer)
 }
 
 #[cfg(test)]
@@ -201,9 +219,22 @@ mod tests {
     }
 
     #[test]
+    fn gaps_stay_a_small_part_of_a_request() {
+        let piece = 16 << 10;
+        let every_other: Vec<_> = (0..20u64)
+            .map(|index| 2 * index * piece..(2 * index + 1) * piece)
+            .collect();
+        assert_eq!(coalesce(&every_other), every_other);
+        let all_but_one = [0..9 * piece, 10 * piece..19 * piece];
+        assert_eq!(coalesce(&all_but_one), vec![0..19 * piece]);
+    }
+
+    #[test]
     fn long_runs_are_split() {
         let piece = 3 << 20;
-        let ranges: Vec<_> = (0..4u64).map(|index| index * piece..(index + 1) * piece).collect();
+        let ranges: Vec<_> = (0..4u64)
+            .map(|index| index * piece..(index + 1) * piece)
+            .collect();
         assert_eq!(coalesce(&ranges), vec![0..2 * piece, 2 * piece..4 * piece]);
     }
 }

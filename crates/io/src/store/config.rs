@@ -61,26 +61,41 @@ pub struct AwsEnvironment {
 impl std::fmt::Debug for AwsEnvironment {
     fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
         // Values are secrets: only the names are shown.
-        formatter.debug_set().entries(self.variables.keys()).finish()
+        formatter
+            .debug_set()
+            .entries(self.variables.keys())
+            .finish()
     }
 }
 
 impl AwsEnvironment {
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.variables
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
     }
 
     fn flag(&self, name: &str) -> Option<bool> {
-        self.get(name).map(|value| value.eq_ignore_ascii_case("true") || value == "1" || value.eq_ignore_ascii_case("yes"))
+        self.get(name).map(|value| {
+            value.eq_ignore_ascii_case("true") || value == "1" || value.eq_ignore_ascii_case("yes")
+        })
     }
 
     /// Returns the store for `s3://` URLs that no named store covers.
     pub(crate) fn store_config(&self) -> StoreConfig {
-        let endpoint = self.get("AWS_ENDPOINT_URL_S3").or(self.get("AWS_ENDPOINT_URL"));
+        let endpoint = self
+            .get("AWS_ENDPOINT_URL_S3")
+            .or(self.get("AWS_ENDPOINT_URL"));
         StoreConfig {
             endpoint: endpoint.map(str::to_owned),
-            region: self.get("AWS_REGION").or(self.get("AWS_DEFAULT_REGION")).map(str::to_owned),
-            path_style: self.flag("AWS_VIRTUAL_HOSTED_STYLE_REQUEST").map(|virtual_host| !virtual_host),
+            region: self
+                .get("AWS_REGION")
+                .or(self.get("AWS_DEFAULT_REGION"))
+                .map(str::to_owned),
+            path_style: self
+                .flag("AWS_VIRTUAL_HOSTED_STYLE_REQUEST")
+                .map(|virtual_host| !virtual_host),
             requester_pays: self.get("AWS_REQUEST_PAYER") == Some("requester"),
             anonymous: self.flag("AWS_NO_SIGN_REQUEST").unwrap_or(false)
                 || self.flag("AWS_SKIP_SIGNATURE").unwrap_or(false),

@@ -31,12 +31,21 @@ pub(super) struct Permit<'a> {
 
 impl RequestLimit {
     pub(super) fn new() -> Self {
-        let state = State { allowed: REQUESTS_START, running: 0, good_since_change: 0 };
-        Self { state: Mutex::new(state), freed: Notify::new() }
+        let state = State {
+            allowed: REQUESTS_START,
+            running: 0,
+            good_since_change: 0,
+        };
+        Self {
+            state: Mutex::new(state),
+            freed: Notify::new(),
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.state
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Waits until one more request may run.
@@ -99,7 +108,8 @@ mod tests {
     #[tokio::test]
     async fn a_freed_place_wakes_a_waiter() {
         let limit = RequestLimit::new();
-        let held: Vec<_> = futures::future::join_all((0..REQUESTS_START).map(|_| limit.acquire())).await;
+        let held: Vec<_> =
+            futures::future::join_all((0..REQUESTS_START).map(|_| limit.acquire())).await;
         let waits = limit.acquire();
         drop(held);
         drop(waits.await);

@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use object_store::path::Path as Key;
 use swath_access::{Action, Resource, Viewer, may};
 use url::Url;
 
@@ -36,12 +37,20 @@ pub struct Stores {
 impl Stores {
     /// Returns the named stores only: what a server may read from.
     pub fn named(stores: BTreeMap<String, StoreConfig>) -> Self {
-        Self { named: stores, implicit: None, opened: Mutex::default() }
+        Self {
+            named: stores,
+            implicit: None,
+            opened: Mutex::default(),
+        }
     }
 
     /// Returns the named stores plus any path, `https://` or `s3://` that the operator types.
     pub fn for_command_line(stores: BTreeMap<String, StoreConfig>, aws: AwsEnvironment) -> Self {
-        Self { named: stores, implicit: Some(aws), opened: Mutex::default() }
+        Self {
+            named: stores,
+            implicit: Some(aws),
+            opened: Mutex::default(),
+        }
     }
 
     /// Returns the asset behind `href` if `viewer` may read it as part of `resource`.
@@ -51,36 +60,69 @@ impl Stores {
     /// # Errors
     /// [`IoError::Denied`] where the viewer may not or the href lies outside the resource;
     /// [`IoError::Href`] where no store covers it.
-    pub fn resolve(&self, viewer: &Viewer, resource: &Resource, href: &str) -> Result<AssetRef, IoError> {
+    pub fn resolve(
+        &self,
+        viewer: &Viewer,
+        resource: &Resource,
+        href: &str,
+    ) -> Result<AssetRef, IoError> {
         if !may(viewer, Action::Read, resource) || !resource.holds(href) {
-            let reason = format!("not part of what this viewer may read of \"{}\"", resource.id());
-            return Err(IoError::Denied { href: href.to_owned(), reason });
+            let reason = format!(
+                "not part of what this viewer may read of \"{}\"",
+                resource.id()
+            );
+            return Err(IoError::Denied {
+                href: without_query(href).to_owned(),
+                reason,
+            });
         }
         if let Some((name, config, key)) = self.find_named(href) {
             return self.named_asset(name, config, &key, href);
         }
         let Some(aws) = &self.implicit else {
-            let reason = "no configured store covers it; add a [stores.NAME] with its prefix".to_owned();
-            return Err(IoError::Href { href: href.to_owned(), reason });
+            let reason =
+                "no configured store covers it; add a [stores.NAME] with its prefix".to_owned();
+            return Err(IoError::Href {
+                href: without_query(href).to_owned(),
+                reason,
+            });
         };
         match scheme(href) {
             None => Ok(AssetRef::local("file", PathBuf::from(href), href)),
             Some("file") => Ok(AssetRef::local("file", file_url_path(href)?, href)),
             Some("http" | "https") => {
                 let url = parse_url(href)?;
-                let store = self.open(&url_origin(&url), || RemoteStore::http(&url, &StoreConfig::default()))?;
-                Ok(AssetRef::remote("https", store, url_key(&url), href))
+                // Parsing resolves `%2e%2e` and backslashes: what is left must still be part of it.
+                if !resource.holds(url.as_str()) {
+                    let reason = format!("the URL climbs out of \"{}\"", resource.id());
+                    return Err(IoError::Denied {
+                        href: without_query(href).to_owned(),
+                        reason,
+                    });
+                }
+                let store = self.open(&url_origin(&url), || {
+                    RemoteStore::http(&url, &StoreConfig::default())
+                })?;
+                Ok(AssetRef::remote(
+                    "https",
+                    store,
+                    url_key(&url)?,
+                    without_query(href),
+                ))
             }
             Some("s3") => {
-                let url = parse_url(href)?;
-                let bucket = url.host_str().unwrap_or_default().to_owned();
+                let (bucket, key) = s3_parts(href)?;
                 let config = aws.store_config();
-                let store = self.open(&format!("s3://{bucket}"), || RemoteStore::s3(&bucket, &config, Some(aws)))?;
-                Ok(AssetRef::remote("s3", store, url_key(&url), href))
+                let store = self.open(&format!("s3://{bucket}"), || {
+                    RemoteStore::s3(bucket, &config, Some(aws))
+                })?;
+                Ok(AssetRef::remote("s3", store, key, href))
             }
             Some(other) => Err(IoError::Href {
-                href: href.to_owned(),
-                reason: format!("\"{other}:\" is neither a known scheme (file, http, https, s3) nor a configured store"),
+                href: without_query(href).to_owned(),
+                reason: format!(
+                    "\"{other}:\" is neither a known scheme (file, http, https, s3) nor a configured store"
+                ),
             }),
         }
     }
@@ -98,16 +140,30 @@ impl Stores {
             .filter_map(|(name, config)| {
                 let folder = config.prefix.trim_end_matches('/');
                 let rest = href.strip_prefix(folder)?;
-                (!folder.is_empty() && rest.starts_with('/'))
-                    .then(|| (name.as_str(), config, rest.trim_start_matches('/').to_owned()))
+                (!folder.is_empty() && rest.starts_with('/')).then(|| {
+                    (
+                        name.as_str(),
+                        config,
+                        rest.trim_start_matches('/').to_owned(),
+                    )
+                })
             })
             .max_by_key(|(_, config, _)| config.prefix.len())
     }
 
-    fn named_asset(&self, name: &str, config: &StoreConfig, key: &str, href: &str) -> Result<AssetRef, IoError> {
+    fn named_asset(
+        &self,
+        name: &str,
+        config: &StoreConfig,
+        key: &str,
+        href: &str,
+    ) -> Result<AssetRef, IoError> {
         if key.split('/').any(|part| part == "..") {
             let reason = "a key must not climb out of its store".to_owned();
-            return Err(IoError::Href { href: href.to_owned(), reason });
+            return Err(IoError::Href {
+                href: href.to_owned(),
+                reason,
+            });
         }
         let prefix = config.prefix.trim_end_matches('/');
         match config.kind() {
@@ -117,14 +173,33 @@ impl Stores {
             }
             StoreKind::Http => {
                 let url = parse_url(&format!("{prefix}/{key}"))?;
-                let store = self.open(name, || RemoteStore::http(&url, config))?;
-                Ok(AssetRef::remote(name, store, url_key(&url), href))
+                // Parsing resolves `%2e%2e` and backslashes: what is left must still lie in the store.
+                if !url.path().starts_with(&format!(
+                    "{}/",
+                    parse_url(prefix)?.path().trim_end_matches('/')
+                )) {
+                    let reason = "a key must not climb out of its store".to_owned();
+                    return Err(IoError::Href {
+                        href: without_query(href).to_owned(),
+                        reason,
+                    });
+                }
+                let client = format!("{name}?{}", url.query().unwrap_or_default());
+                let store = self.open(&client, || RemoteStore::http(&url, config))?;
+                Ok(AssetRef::remote(
+                    name,
+                    store,
+                    url_key(&url)?,
+                    href.split('?').next().unwrap_or(href),
+                ))
             }
             StoreKind::S3 => {
-                let url = parse_url(&format!("{prefix}/{key}"))?;
-                let bucket = url.host_str().unwrap_or_default().to_owned();
-                let store = self.open(name, || RemoteStore::s3(&bucket, config, self.implicit.as_ref()))?;
-                Ok(AssetRef::remote(name, store, url_key(&url), href))
+                let (bucket, key) = s3_parts(&format!("{prefix}/{key}"))
+                    .map(|(bucket, key)| (bucket.to_owned(), key))?;
+                let store = self.open(name, || {
+                    RemoteStore::s3(&bucket, config, self.implicit.as_ref())
+                })?;
+                Ok(AssetRef::remote(name, store, key, href))
             }
         }
     }
@@ -134,7 +209,10 @@ impl Stores {
         name: &str,
         create: impl FnOnce() -> Result<RemoteStore, IoError>,
     ) -> Result<Arc<RemoteStore>, IoError> {
-        let mut opened = self.opened.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut opened = self
+            .opened
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(store) = opened.get(name) {
             return Ok(store.clone());
         }
@@ -147,33 +225,75 @@ impl Stores {
 /// Returns the scheme of a URL; a path, also one with a drive letter, has none.
 fn scheme(href: &str) -> Option<&str> {
     let (scheme, rest) = href.split_once(':')?;
-    let is_name = scheme.len() > 1 && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    let is_name = scheme.len() > 1
+        && scheme
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
     (is_name && rest.starts_with("//")).then_some(scheme)
 }
 
+/// Returns a URL as it may be shown: its query may be a signature. Paths are left as they are.
+fn without_query(href: &str) -> &str {
+    let query = href.find('?').filter(|_| href.contains("://"));
+    &href[..query.unwrap_or(href.len())]
+}
+
 fn parse_url(href: &str) -> Result<Url, IoError> {
-    let url = Url::parse(href)
-        .map_err(|error| IoError::Href { href: href.to_owned(), reason: format!("not a URL: {error}") })?;
+    let wrong = |reason: String| IoError::Href {
+        href: without_query(href).to_owned(),
+        reason,
+    };
+    let url = Url::parse(href).map_err(|error| wrong(format!("not a URL: {error}")))?;
     if url.host_str().is_none_or(str::is_empty) {
-        return Err(IoError::Href { href: href.to_owned(), reason: "the URL has no host or bucket".to_owned() });
+        return Err(wrong("the URL has no host".to_owned()));
     }
     Ok(url)
+}
+
+/// Returns bucket and key of an `s3://` href. The key is taken as it is: S3 names are not encoded.
+fn s3_parts(href: &str) -> Result<(&str, Key), IoError> {
+    let wrong = |reason: String| IoError::Href {
+        href: href.to_owned(),
+        reason,
+    };
+    let (bucket, key) = href
+        .strip_prefix("s3://")
+        .and_then(|rest| rest.split_once('/'))
+        .filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
+        .ok_or_else(|| wrong("expected s3://bucket/key".to_owned()))?;
+    Ok((
+        bucket,
+        Key::parse(key).map_err(|error| wrong(error.to_string()))?,
+    ))
 }
 
 fn file_url_path(href: &str) -> Result<PathBuf, IoError> {
     Url::parse(href)
         .ok()
         .and_then(|url| url.to_file_path().ok())
-        .ok_or_else(|| IoError::Href { href: href.to_owned(), reason: "not a local file URL".to_owned() })
+        .ok_or_else(|| IoError::Href {
+            href: href.to_owned(),
+            reason: "not a local file URL".to_owned(),
+        })
 }
 
 /// Returns scheme, host, port and query: what one HTTP client is kept for.
 fn url_origin(url: &Url) -> String {
-    format!("{}?{}", url.origin().ascii_serialization(), url.query().unwrap_or_default())
+    format!(
+        "{}?{}",
+        url.origin().ascii_serialization(),
+        url.query().unwrap_or_default()
+    )
 }
 
-fn url_key(url: &Url) -> String {
-    url.path().trim_start_matches('/').to_owned()
+fn url_key(url: &Url) -> Result<Key, IoError> {
+    Key::from_url_path(url.path()).map_err(|error| {
+        let shown = without_query(url.as_str()).to_owned();
+        IoError::Href {
+            href: shown,
+            reason: error.to_string(),
+        }
+    })
 }
 
 #[cfg(test)]
@@ -182,8 +302,14 @@ mod tests {
     use swath_access::Visibility;
 
     fn stores() -> Stores {
-        let config = StoreConfig { prefix: "s3://eodata/".into(), ..StoreConfig::default() };
-        let folder = StoreConfig { prefix: "/data/archive".into(), ..StoreConfig::default() };
+        let config = StoreConfig {
+            prefix: "s3://eodata/".into(),
+            ..StoreConfig::default()
+        };
+        let folder = StoreConfig {
+            prefix: "/data/archive".into(),
+            ..StoreConfig::default()
+        };
         let named = BTreeMap::from([("cdse".to_owned(), config), ("archive".to_owned(), folder)]);
         Stores::for_command_line(named, AwsEnvironment::default())
     }
@@ -194,18 +320,43 @@ mod tests {
 
     #[test]
     fn names_and_prefixes_find_their_store() {
-        assert_eq!(resolve("cdse:Sentinel-2/x.tif").expect("named").store(), "cdse");
-        assert_eq!(resolve("s3://eodata/Sentinel-2/x.tif").expect("prefix").store(), "cdse");
-        assert_eq!(resolve("archive:a/b.tif").expect("folder").store(), "archive");
+        assert_eq!(
+            resolve("cdse:Sentinel-2/x.tif").expect("named").store(),
+            "cdse"
+        );
+        assert_eq!(
+            resolve("s3://eodata/Sentinel-2/x.tif")
+                .expect("prefix")
+                .store(),
+            "cdse"
+        );
+        assert_eq!(
+            resolve("archive:a/b.tif").expect("folder").store(),
+            "archive"
+        );
         assert_eq!(resolve("a/b.tif").expect("path").store(), "file");
-        assert_eq!(resolve("https://example.org/a%20b.tif?sig=1").expect("url").store(), "https");
+        assert_eq!(
+            resolve("https://example.org/a%20b.tif?sig=1")
+                .expect("url")
+                .store(),
+            "https"
+        );
     }
 
     #[test]
     fn keys_do_not_climb_and_schemes_are_known() {
-        assert!(matches!(resolve("archive:../secret"), Err(IoError::Href { .. })));
-        assert!(matches!(resolve("ftp://host/x.tif"), Err(IoError::Href { .. })));
-        assert!(matches!(resolve("https:///x.tif"), Ok(_) | Err(IoError::Href { .. })));
+        assert!(matches!(
+            resolve("archive:../secret"),
+            Err(IoError::Href { .. })
+        ));
+        assert!(matches!(
+            resolve("ftp://host/x.tif"),
+            Err(IoError::Href { .. })
+        ));
+        assert!(matches!(
+            resolve("https:///x.tif"),
+            Ok(_) | Err(IoError::Href { .. })
+        ));
     }
 
     #[test]
@@ -217,9 +368,18 @@ mod tests {
 
     #[test]
     fn a_foreign_href_is_denied() {
-        let own = Resource::new("own", None, Visibility::Public, vec!["s3://eodata/own".into()]);
+        let own = Resource::new(
+            "own",
+            None,
+            Visibility::Public,
+            vec!["s3://eodata/own".into()],
+        );
         let denied = stores().resolve(&Viewer::anonymous(), &own, "s3://eodata/other/x.tif");
         assert!(matches!(denied, Err(IoError::Denied { .. })));
-        assert!(stores().resolve(&Viewer::anonymous(), &own, "s3://eodata/own/x.tif").is_ok());
+        assert!(
+            stores()
+                .resolve(&Viewer::anonymous(), &own, "s3://eodata/own/x.tif")
+                .is_ok()
+        );
     }
 }

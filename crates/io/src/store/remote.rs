@@ -22,6 +22,11 @@ const BACKOFF_FIRST_MS: u64 = 100;
 /// Seconds after which one request is given up where the configuration says nothing.
 const TIMEOUT_DEFAULT_S: u64 = 60;
 
+/// How the client begins its account of a status that is no success.
+const STATUS_TEXT: &str = "Server returned non-2xx status code: ";
+/// What the client says of an S3 service that sends the whole object where a range was asked for.
+const NOT_PARTIAL: &str = "Received non-partial response when range requested";
+
 /// An opened remote store.
 #[derive(Debug)]
 pub(super) struct RemoteStore {
@@ -53,10 +58,17 @@ impl RemoteStore {
             .with_retry(no_retry())
             .build()
             .map_err(|error| href_error(url.as_str(), &error))?;
-        Ok(Self { store: Arc::new(store), limit: RequestLimit::new() })
+        Ok(Self {
+            store: Arc::new(store),
+            limit: RequestLimit::new(),
+        })
     }
 
-    pub(super) fn s3(bucket: &str, config: &StoreConfig, aws: Option<&AwsEnvironment>) -> Result<Self, IoError> {
+    pub(super) fn s3(
+        bucket: &str,
+        config: &StoreConfig,
+        aws: Option<&AwsEnvironment>,
+    ) -> Result<Self, IoError> {
         let is_path_style = config.path_style.unwrap_or(config.endpoint.is_some());
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(bucket)
@@ -66,17 +78,26 @@ impl RemoteStore {
             .with_client_options(client_options(config))
             .with_retry(no_retry());
         if let Some(endpoint) = &config.endpoint {
-            builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
+            builder = builder
+                .with_endpoint(endpoint)
+                .with_allow_http(endpoint.starts_with("http://"));
         }
         if config.requester_pays {
             builder = builder.with_config(AmazonS3ConfigKey::RequestPayer, "true");
         }
         if let Some(aws) = aws.filter(|_| !config.anonymous) {
-            builder = with_credentials(builder, config, aws)
-                .map_err(|reason| IoError::Href { href: format!("s3://{bucket}"), reason })?;
+            builder = with_credentials(builder, config, aws).map_err(|reason| IoError::Href {
+                href: format!("s3://{bucket}"),
+                reason,
+            })?;
         }
-        let store = builder.build().map_err(|error| href_error(&format!("s3://{bucket}"), &error))?;
-        Ok(Self { store: Arc::new(store), limit: RequestLimit::new() })
+        let store = builder
+            .build()
+            .map_err(|error| href_error(&format!("s3://{bucket}"), &error))?;
+        Ok(Self {
+            store: Arc::new(store),
+            limit: RequestLimit::new(),
+        })
     }
 
     /// Fetches `range`, or what the object has of it where it ends earlier.
@@ -84,7 +105,7 @@ impl RemoteStore {
     /// With `etag`, an object of another version is [`IoError::Changed`].
     pub(super) async fn get(
         &self,
-        key: &str,
+        key: &Path,
         range: Range<u64>,
         etag: Option<&str>,
         href: &str,
@@ -101,12 +122,19 @@ impl RemoteStore {
                     return Ok(fetched);
                 }
                 Err(Failure::Final(error)) => return Err(error),
-                Err(Failure::Retry { reason, is_overload }) => {
+                Err(Failure::Retry {
+                    reason,
+                    is_overload,
+                }) => {
                     if is_overload {
                         self.limit.overloaded();
                     }
                     if attempts == ATTEMPTS_MAX {
-                        return Err(IoError::Upstream { href: href.to_owned(), attempts, reason });
+                        return Err(IoError::Upstream {
+                            href: href.to_owned(),
+                            attempts,
+                            reason,
+                        });
                     }
                     tracing::debug!(href, attempts, reason, "request failed, trying again");
                     let wait_ms = BACKOFF_FIRST_MS << (attempts - 1);
@@ -118,45 +146,65 @@ impl RemoteStore {
 
     async fn get_once(
         &self,
-        key: &str,
+        key: &Path,
         range: Range<u64>,
         etag: Option<&str>,
         href: &str,
     ) -> Result<RemoteBytes, Failure> {
-        let path = Path::from_url_path(key).map_err(|error| {
-            Failure::Final(IoError::Href { href: href.to_owned(), reason: error.to_string() })
-        })?;
+        // A weak tag never matches (RFC 9110, 13.1.1); the answer's own tag is compared below.
+        let strong_etag = etag.filter(|etag| !etag.starts_with("W/"));
         let options = GetOptions {
             range: Some(GetRange::Bounded(range.clone())),
-            if_match: etag.map(str::to_owned),
+            if_match: strong_etag.map(str::to_owned),
             ..GetOptions::default()
         };
-        let answer = self.store.get_opts(&path, options).await.map_err(|error| classify(error, href))?;
+        let answer = self
+            .store
+            .get_opts(key, options)
+            .await
+            .map_err(|error| classify(error, href))?;
         let object_len = answer.meta.size;
         let found_etag = answer.meta.e_tag.clone();
         if let (Some(expected), Some(found)) = (etag, &found_etag)
             && expected != found
         {
-            return Err(Failure::Final(IoError::Changed { href: href.to_owned() }));
+            return Err(Failure::Final(IoError::Changed {
+                href: href.to_owned(),
+            }));
         }
         let wanted = range.end.min(object_len).saturating_sub(range.start);
-        let bytes = answer.bytes().await.map_err(|error| classify(error, href))?;
+        let bytes = answer
+            .bytes()
+            .await
+            .map_err(|error| classify(error, href))?;
         if bytes.len() as u64 != wanted {
             let reason = format!("{} bytes came where {wanted} were asked for", bytes.len());
-            return Err(Failure::Retry { reason, is_overload: false });
+            return Err(Failure::Retry {
+                reason,
+                is_overload: false,
+            });
         }
-        Ok(RemoteBytes { bytes, object_len, etag: found_etag })
+        Ok(RemoteBytes {
+            bytes,
+            object_len,
+            etag: found_etag,
+        })
     }
 }
 
 /// Our own retries count every attempt and slow down the whole store; the client's would hide both.
 fn no_retry() -> RetryConfig {
-    RetryConfig { max_retries: 0, ..RetryConfig::default() }
+    RetryConfig {
+        max_retries: 0,
+        ..RetryConfig::default()
+    }
 }
 
 fn client_options(config: &StoreConfig) -> ClientOptions {
     ClientOptions::new()
-        .with_timeout(Duration::from_secs(config.timeout_s.unwrap_or(TIMEOUT_DEFAULT_S)))
+        .with_timeout(Duration::from_secs(
+            config.timeout_s.unwrap_or(TIMEOUT_DEFAULT_S),
+        ))
         .with_connect_timeout(Duration::from_secs(10))
         .with_allow_http(true)
 }
@@ -172,12 +220,18 @@ fn with_credentials(
     let secret = aws.get(&variable("SECRET_ACCESS_KEY"));
     let (Some(key), Some(secret)) = (key, secret) else {
         if config.credentials.is_some() {
-            return Err(format!("{} and {} are not set", variable("ACCESS_KEY_ID"), variable("SECRET_ACCESS_KEY")));
+            return Err(format!(
+                "{} and {} are not set",
+                variable("ACCESS_KEY_ID"),
+                variable("SECRET_ACCESS_KEY")
+            ));
         }
         // Without keys the client asks the machine's own identity service, as the AWS tools do.
         return Ok(builder);
     };
-    let builder = builder.with_access_key_id(key).with_secret_access_key(secret);
+    let builder = builder
+        .with_access_key_id(key)
+        .with_secret_access_key(secret);
     Ok(match aws.get(&variable("SESSION_TOKEN")) {
         Some(token) => builder.with_token(token),
         None => builder,
@@ -185,7 +239,10 @@ fn with_credentials(
 }
 
 fn href_error(href: &str, error: &object_store::Error) -> IoError {
-    IoError::Href { href: href.to_owned(), reason: root_cause(error) }
+    IoError::Href {
+        href: href.to_owned(),
+        reason: root_cause(error),
+    }
 }
 
 fn classify(error: object_store::Error, href: &str) -> Failure {
@@ -194,42 +251,58 @@ fn classify(error: object_store::Error, href: &str) -> Failure {
         object_store::Error::NotFound { .. } => Failure::Final(IoError::NotFound { href }),
         object_store::Error::PermissionDenied { .. } => Failure::Final(IoError::Denied {
             href,
-            reason: "the store answers 403 Forbidden; check the credentials and the bucket's policy".to_owned(),
+            reason:
+                "the store answers 403 Forbidden; check the credentials and the bucket's policy"
+                    .to_owned(),
         }),
         object_store::Error::Unauthenticated { .. } => Failure::Final(IoError::Denied {
             href,
             reason: "the store answers 401 Unauthorized; check the credentials".to_owned(),
         }),
         object_store::Error::Precondition { .. } => Failure::Final(IoError::Changed { href }),
-        object_store::Error::NotSupported { source } => Failure::Final(IoError::Raster {
-            href,
-            reason: format!("the server does not answer range requests ({source}); copy the file to a store that does"),
-        }),
+        object_store::Error::NotSupported { .. } => Failure::Final(no_ranges(href)),
         other => {
-            let text = full_text(&other);
-            let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
-            if has(&["416", "Range Not Satisfiable"]) {
-                let reason = "the range lies outside the object (it is empty or shorter than expected)".to_owned();
-                return Failure::Final(IoError::Raster { href, reason });
+            let reason = root_cause(&other);
+            let is_timeout = reason.contains("timed out") || reason.contains("timeout");
+            match status_of(&other) {
+                _ if reason == NOT_PARTIAL => Failure::Final(no_ranges(href)),
+                Some(416) => {
+                    let reason =
+                        "the range lies outside the object (it is empty or shorter than expected)"
+                            .to_owned();
+                    Failure::Final(IoError::Raster { href, reason })
+                }
+                Some(400 | 405 | 410) => Failure::Final(IoError::Upstream {
+                    href,
+                    attempts: 1,
+                    reason,
+                }),
+                status => Failure::Retry {
+                    is_overload: is_timeout || matches!(status, Some(429 | 503)),
+                    reason,
+                },
             }
-            if has(&["400 Bad Request", "status 400", "405", "410 Gone"]) {
-                return Failure::Final(IoError::Upstream { href, attempts: 1, reason: root_cause(&other) });
-            }
-            let is_overload = has(&["503", "429", "SlowDown", "timed out", "timeout"]);
-            Failure::Retry { reason: root_cause(&other), is_overload }
         }
     }
 }
 
-fn full_text(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
+fn no_ranges(href: String) -> IoError {
+    let reason =
+        "the server does not answer range requests; copy the file to a store that does".to_owned();
+    IoError::Raster { href, reason }
+}
+
+/// Returns the status that the server answered with. Only the cause that begins with it is looked at:
+/// names of objects are full of numbers.
+fn status_of(error: &dyn std::error::Error) -> Option<u16> {
+    std::iter::successors(Some(error), |cause| cause.source()).find_map(|cause| {
+        cause
+            .to_string()
+            .strip_prefix(STATUS_TEXT)?
+            .get(..3)?
+            .parse()
+            .ok()
+    })
 }
 
 /// Returns the innermost cause: the outer ones repeat the URL, which may carry a signature.
@@ -243,7 +316,10 @@ fn root_cause(error: &dyn std::error::Error) -> String {
             shown = text;
         }
     }
-    match shown.find("://").and_then(|at| shown[at..].find('?').map(|query| at + query)) {
+    match shown
+        .find("://")
+        .and_then(|at| shown[at..].find('?').map(|query| at + query))
+    {
         Some(query) => format!("{}?…", &shown[..query]),
         None => shown,
     }

@@ -82,14 +82,23 @@ fn parse_header(start: &[u8]) -> Result<(Header, u64), String> {
         Some(b"MM") => false,
         _ => return Err("not a TIFF file (no II or MM at its start)".to_owned()),
     };
-    let magic = start.get(2..4).map(|value| read_uint(value, is_little_endian));
+    let magic = start
+        .get(2..4)
+        .map(|value| read_uint(value, is_little_endian));
     let is_big_tiff = match magic {
         Some(42) => false,
         Some(43) => true,
         _ => return Err("not a TIFF file (neither 42 nor 43 after the byte order)".to_owned()),
     };
-    let header = Header { is_little_endian, is_big_tiff };
-    let first = if is_big_tiff { start.get(8..16) } else { start.get(4..8) };
+    let header = Header {
+        is_little_endian,
+        is_big_tiff,
+    };
+    let first = if is_big_tiff {
+        start.get(8..16)
+    } else {
+        start.get(4..8)
+    };
     let first = first.ok_or("the file ends inside its header")?;
     Ok((header, read_uint(first, is_little_endian)))
 }
@@ -110,24 +119,36 @@ fn parse_directory(
     let next_len: u64 = if header.is_big_tiff { 8 } else { 4 };
     let in_file = |from: u64, len: u64| from.checked_add(len).is_some_and(|end| end <= file_len);
     if !in_file(offset, count_len) {
-        return Err(format!("directory at offset {offset} lies outside the file of {file_len} bytes"));
+        return Err(format!(
+            "directory at offset {offset} lies outside the file of {file_len} bytes"
+        ));
     }
     let Some(count) = bytes.get(offset, count_len) else {
         return Ok(DirectoryStep::Missing(offset..offset + count_len));
     };
     let count = read_uint(count, header.is_little_endian);
     if count == 0 || count > ENTRIES_MAX {
-        return Err(format!("directory at offset {offset} claims {count} entries (1 to {ENTRIES_MAX} allowed)"));
+        return Err(format!(
+            "directory at offset {offset} claims {count} entries (1 to {ENTRIES_MAX} allowed)"
+        ));
     }
     let body_offset = offset + count_len;
     let body_len = count * entry_len;
     // Some writers leave out the offset of the next directory after the last one.
-    let tail_len = if in_file(body_offset, body_len + next_len) { next_len } else { 0 };
+    let tail_len = if in_file(body_offset, body_len + next_len) {
+        next_len
+    } else {
+        0
+    };
     if !in_file(body_offset, body_len) {
-        return Err(format!("directory at offset {offset} is cut off by the end of the file"));
+        return Err(format!(
+            "directory at offset {offset} is cut off by the end of the file"
+        ));
     }
     let Some(body) = bytes.get(body_offset, body_len + tail_len) else {
-        return Ok(DirectoryStep::Missing(body_offset..body_offset + body_len + tail_len));
+        return Ok(DirectoryStep::Missing(
+            body_offset..body_offset + body_len + tail_len,
+        ));
     };
     let (body, tail) = body.split_at(usize::try_from(body_len).map_err(|e| e.to_string())?);
     let mut entries = BTreeMap::new();
@@ -154,8 +175,19 @@ fn parse_directory(
         let first = first_missing(bytes, file_len, header, body, entry_len)?;
         return Ok(DirectoryStep::Missing(first));
     }
-    let next = if tail.is_empty() { 0 } else { read_uint(tail, header.is_little_endian) };
-    Ok(DirectoryStep::Done(Directory { offset, header, entries }, next))
+    let next = if tail.is_empty() {
+        0
+    } else {
+        read_uint(tail, header.is_little_endian)
+    };
+    Ok(DirectoryStep::Done(
+        Directory {
+            offset,
+            header,
+            entries,
+        },
+        next,
+    ))
 }
 
 fn first_missing(
@@ -183,9 +215,14 @@ fn parse_entry(
     raw: &[u8],
 ) -> Result<Option<Result<Entry, Range<u64>>>, String> {
     let field_type = read_uint(&raw[2..4], header.is_little_endian) as u16;
-    let Some(item_len) = field_len(field_type) else { return Ok(None) };
+    let Some(item_len) = field_len(field_type) else {
+        return Ok(None);
+    };
     let (count, inline) = if header.is_big_tiff {
-        (read_uint(&raw[4..12], header.is_little_endian), &raw[12..20])
+        (
+            read_uint(&raw[4..12], header.is_little_endian),
+            &raw[12..20],
+        )
     } else {
         (read_uint(&raw[4..8], header.is_little_endian), &raw[8..12])
     };
@@ -195,14 +232,19 @@ fn parse_entry(
         return Ok(Some(Ok(Entry { field_type, value })));
     }
     if value_len > TAG_BYTES_MAX {
-        return Err(format!("tag {tag} claims {value_len} bytes (at most {TAG_BYTES_MAX} are read)"));
+        return Err(format!(
+            "tag {tag} claims {value_len} bytes (at most {TAG_BYTES_MAX} are read)"
+        ));
     }
     let offset = read_uint(inline, header.is_little_endian);
     let end = offset.checked_add(value_len).filter(|end| *end <= file_len).ok_or_else(|| {
         format!("the value of tag {tag} ({value_len} bytes at offset {offset}) lies outside the file of {file_len} bytes")
     })?;
     Ok(Some(match bytes.get(offset, value_len) {
-        Some(value) => Ok(Entry { field_type, value: value.to_vec() }),
+        Some(value) => Ok(Entry {
+            field_type,
+            value: value.to_vec(),
+        }),
         None => Err(offset..end),
     }))
 }
@@ -240,7 +282,13 @@ impl Directory {
         }
         let item_len = field_len(entry.field_type)? as usize;
         let is_little_endian = self.header.is_little_endian;
-        Some(entry.value.chunks_exact(item_len).map(|item| read_uint(item, is_little_endian)).collect())
+        Some(
+            entry
+                .value
+                .chunks_exact(item_len)
+                .map(|item| read_uint(item, is_little_endian))
+                .collect(),
+        )
     }
 
     /// Returns the first whole number of a tag.
@@ -253,7 +301,10 @@ impl Directory {
         let entry = self.entries.get(&tag)?;
         let is_little_endian = self.header.is_little_endian;
         let item_len = field_len(entry.field_type)? as usize;
-        let bits = entry.value.chunks_exact(item_len).map(|item| read_uint(item, is_little_endian));
+        let bits = entry
+            .value
+            .chunks_exact(item_len)
+            .map(|item| read_uint(item, is_little_endian));
         match entry.field_type {
             12 => Some(bits.map(f64::from_bits).collect()),
             11 => Some(bits.map(|b| f64::from(f32::from_bits(b as u32))).collect()),
@@ -268,7 +319,11 @@ impl Directory {
         if !matches!(entry.field_type, 1 | 2 | 7) {
             return None;
         }
-        let end = entry.value.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let end = entry
+            .value
+            .iter()
+            .rposition(|byte| *byte != 0)
+            .map_or(0, |last| last + 1);
         Some(String::from_utf8_lossy(&entry.value[..end]).into_owned())
     }
 }
@@ -305,7 +360,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_end_in_a_result(mut bytes in proptest::collection::vec(any::<u8>(), 0..600), header in 0..4) {
+        fn any_bytes_end_in_a_result(mut bytes in proptest::collection::vec(any::<u8>(), 0..600), header in 0..4_usize) {
             let magic: &[u8] = [b"II\x2a\0\x08\0\0\0", b"MM\0\x2a\0\0\0\x08", b"II\x2b\0\x08\0\0\0", b"MM\0\x2b\0\x08\0\0"][header];
             for (to, from) in bytes.iter_mut().zip(magic) { *to = *from; }
             let sparse = whole(&bytes);

@@ -105,16 +105,24 @@ impl ImageLayout {
     pub(crate) fn from_directory(directory: &Directory, file_len: u64) -> Result<Self, String> {
         let at = directory.offset;
         let required = |tag, name: &str| {
-            directory.uint(tag).ok_or_else(|| format!("the directory at offset {at} has no {name}"))
+            directory
+                .uint(tag)
+                .ok_or_else(|| format!("the directory at offset {at} has no {name}"))
         };
         let width = dimension(required(tag::IMAGE_WIDTH, "ImageWidth")?, "ImageWidth")?;
         let height = dimension(required(tag::IMAGE_LENGTH, "ImageLength")?, "ImageLength")?;
         let bands = directory.uint(tag::SAMPLES_PER_PIXEL).unwrap_or(1);
         if bands == 0 || bands > BANDS_MAX {
-            return Err(format!("{bands} samples per pixel (1 to {BANDS_MAX} are read)"));
+            return Err(format!(
+                "{bands} samples per pixel (1 to {BANDS_MAX} are read)"
+            ));
         }
-        let bits_list = directory.uints(tag::BITS_PER_SAMPLE).unwrap_or_else(|| vec![1]);
-        let format_list = directory.uints(tag::SAMPLE_FORMAT).unwrap_or_else(|| vec![1]);
+        let bits_list = directory
+            .uints(tag::BITS_PER_SAMPLE)
+            .unwrap_or_else(|| vec![1]);
+        let format_list = directory
+            .uints(tag::SAMPLE_FORMAT)
+            .unwrap_or_else(|| vec![1]);
         let bits = same("BitsPerSample", &bits_list)?;
         let format = same("SampleFormat", &format_list)?;
         let data_type = sample_type(bits, format)?;
@@ -130,8 +138,13 @@ impl ImageLayout {
                 height: dimension(required(tag::TILE_LENGTH, "TileLength")?, "TileLength")?,
             }
         } else {
-            let rows = directory.uint(tag::ROWS_PER_STRIP).unwrap_or(u64::from(height));
-            Size { width, height: (rows.clamp(1, u64::from(height))) as u32 }
+            let rows = directory
+                .uint(tag::ROWS_PER_STRIP)
+                .unwrap_or(u64::from(height));
+            Size {
+                width,
+                height: (rows.clamp(1, u64::from(height))) as u32,
+            }
         };
         let subfile = directory.uint(tag::NEW_SUBFILE_TYPE).unwrap_or(0);
         let mut layout = Self {
@@ -164,21 +177,37 @@ impl ImageLayout {
             (tag::STRIP_OFFSETS, tag::STRIP_BYTE_COUNTS, "strip")
         };
         let expected = self.block_count()?;
-        let offsets = directory
-            .uints(offsets_tag)
-            .ok_or_else(|| format!("the directory at offset {} has no {what} offsets", self.directory_offset))?;
+        let offsets = directory.uints(offsets_tag).ok_or_else(|| {
+            format!(
+                "the directory at offset {} has no {what} offsets",
+                self.directory_offset
+            )
+        })?;
         let counts = match directory.uints(counts_tag) {
             Some(counts) => counts,
             None if self.compression == Compression::None => offsets
                 .iter()
-                .map(|offset| self.stored_block_bytes().min(file_len.saturating_sub(*offset)))
+                .map(|offset| {
+                    self.stored_block_bytes()
+                        .min(file_len.saturating_sub(*offset))
+                })
                 .collect(),
-            None => return Err(format!("the directory at offset {} has no {what} byte counts", self.directory_offset)),
+            None => {
+                return Err(format!(
+                    "the directory at offset {} has no {what} byte counts",
+                    self.directory_offset
+                ));
+            }
         };
         if (offsets.len() as u64) < expected || (counts.len() as u64) < expected {
             return Err(format!(
                 "{} {what} offsets and {} byte counts where {expected} blocks of {}x{} make {}x{} pixels",
-                offsets.len(), counts.len(), self.block.width, self.block.height, self.size.width, self.size.height
+                offsets.len(),
+                counts.len(),
+                self.block.width,
+                self.block.height,
+                self.size.width,
+                self.size.height
             ));
         }
         self.offsets = offsets;
@@ -202,11 +231,18 @@ impl ImageLayout {
         };
         let strips = self.blocks_down() as usize;
         let planes = self.offsets.len() / strips.max(1);
-        let all_whole = (0..self.offsets.len())
-            .all(|index| is_whole(index, (index % strips) as u64 * u64::from(self.block.height)));
-        let piece_rows = (STRIP_PIECE_BYTES / row_bytes.max(1)).clamp(1, u64::from(self.block.height)) as u32;
+        let all_whole = (0..self.offsets.len()).all(|index| {
+            is_whole(
+                index,
+                (index % strips) as u64 * u64::from(self.block.height),
+            )
+        });
+        let piece_rows =
+            (STRIP_PIECE_BYTES / row_bytes.max(1)).clamp(1, u64::from(self.block.height)) as u32;
         // Pieces must tile every strip evenly, or the last of a strip would reach into the next.
-        let Some(piece_rows) = (1..=piece_rows).rev().find(|rows| strips == 1 || self.block.height % rows == 0)
+        let Some(piece_rows) = (1..=piece_rows)
+            .rev()
+            .find(|rows| strips == 1 || self.block.height.is_multiple_of(*rows))
         else {
             return;
         };
@@ -230,8 +266,13 @@ impl ImageLayout {
     }
 
     fn block_count(&self) -> Result<u64, String> {
-        let planes = if self.interleave == Interleave::Band { self.bands as u64 } else { 1 };
-        let count = u64::from(self.blocks_across()) * u64::from(self.blocks_down()) * planes;
+        let planes = if self.interleave == Interleave::Band {
+            self.bands as u64
+        } else {
+            1
+        };
+        let count = (u64::from(self.blocks_across()) * u64::from(self.blocks_down()))
+            .saturating_mul(planes);
         let decoded = self.decoded_block_bytes();
         if decoded > BLOCK_BYTES_MAX {
             return Err(format!(
@@ -254,25 +295,29 @@ impl ImageLayout {
 
     /// Returns the bands that share one stored block.
     pub(crate) fn bands_per_block(&self) -> usize {
-        if self.interleave == Interleave::Band { 1 } else { self.bands }
+        if self.interleave == Interleave::Band {
+            1
+        } else {
+            self.bands
+        }
     }
 
     /// Returns the stored bytes of one row of a block.
     pub(crate) fn row_bytes(&self) -> u64 {
-        (u64::from(self.block.width) * self.bands_per_block() as u64 * u64::from(self.bits)).div_ceil(8)
+        (u64::from(self.block.width) * self.bands_per_block() as u64 * u64::from(self.bits))
+            .div_ceil(8)
     }
 
     /// Returns the bytes of one whole block before compression.
     pub(crate) fn stored_block_bytes(&self) -> u64 {
-        self.row_bytes() * u64::from(self.block.height)
+        self.row_bytes()
+            .saturating_mul(u64::from(self.block.height))
     }
 
     /// Returns the bytes of one whole block once decoded.
     pub(crate) fn decoded_block_bytes(&self) -> u64 {
-        u64::from(self.block.width)
-            * u64::from(self.block.height)
-            * self.bands_per_block() as u64
-            * self.data_type.size_bytes() as u64
+        let pixels = u64::from(self.block.width) * u64::from(self.block.height);
+        pixels.saturating_mul(self.bands_per_block() as u64 * self.data_type.size_bytes() as u64)
     }
 
     /// Returns the pixels of block `number` (row by row) that lie inside the image.
@@ -308,7 +353,9 @@ fn same(name: &str, values: &[u64]) -> Result<u64, String> {
     match values {
         [] => Err(format!("{name} is empty")),
         [first, rest @ ..] if rest.iter().all(|value| value == first) => Ok(*first),
-        _ => Err(format!("{name} differs between bands ({values:?}): such files are not read")),
+        _ => Err(format!(
+            "{name} differs between bands ({values:?}): such files are not read"
+        )),
     }
 }
 
@@ -326,6 +373,10 @@ fn sample_type(bits: u64, format: u64) -> Result<DataType, String> {
         (3, 64) => DataType::F64,
         (5 | 6, _) => return Err(format!("complex samples ({bits} bits) are not read")),
         (3, 16) => return Err("16-bit floats are not read".to_owned()),
-        _ => return Err(format!("{bits}-bit samples of format {format} are not read")),
+        _ => {
+            return Err(format!(
+                "{bits}-bit samples of format {format} are not read"
+            ));
+        }
     })
 }

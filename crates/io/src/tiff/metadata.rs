@@ -27,16 +27,26 @@ impl GdalMetadata {
     /// # Errors
     /// A sentence that says why the text is not usable.
     pub(crate) fn parse(text: &str, bands: usize) -> Result<Self, String> {
-        let mut metadata = Self { bands: vec![BandMetadata::default(); bands], items: Vec::new() };
+        let mut metadata = Self {
+            bands: vec![BandMetadata::default(); bands],
+            items: Vec::new(),
+        };
         if text.trim().is_empty() {
             return Ok(metadata);
         }
         if text.len() > METADATA_BYTES_MAX {
-            return Err(format!("GDAL_METADATA of {} bytes (at most {METADATA_BYTES_MAX} are read)", text.len()));
+            return Err(format!(
+                "GDAL_METADATA of {} bytes (at most {METADATA_BYTES_MAX} are read)",
+                text.len()
+            ));
         }
         let document = roxmltree::Document::parse(text)
             .map_err(|error| format!("GDAL_METADATA is not well-formed XML: {error}"))?;
-        for item in document.root_element().children().filter(|node| node.has_tag_name("Item")) {
+        for item in document
+            .root_element()
+            .children()
+            .filter(|node| node.has_tag_name("Item"))
+        {
             metadata.take_item(&item);
         }
         Ok(metadata)
@@ -51,14 +61,26 @@ impl GdalMetadata {
             }
             return;
         };
-        let Some(band) = sample.parse().ok().and_then(|index: usize| self.bands.get_mut(index)) else {
+        let Some(band) = sample
+            .parse()
+            .ok()
+            .and_then(|index: usize| self.bands.get_mut(index))
+        else {
             return;
         };
-        let number = || value.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+        let number = || {
+            value
+                .trim()
+                .parse::<f64>()
+                .ok()
+                .filter(|number| number.is_finite())
+        };
         match item.attribute("role").unwrap_or_default() {
             "scale" => band.scale = number(),
             "offset" => band.offset = number(),
-            "description" => band.description = Some(value.to_owned()).filter(|text| !text.is_empty()),
+            "description" => {
+                band.description = Some(value.to_owned()).filter(|text| !text.is_empty())
+            }
             "unittype" => band.unit = Some(value.to_owned()).filter(|text| !text.is_empty()),
             "colorinterp" => band.color_interpretation = Some(value.to_owned()),
             _ => {}
@@ -80,7 +102,10 @@ mod tests {
             <Item name="X" domain="IMAGE_STRUCTURE">1</Item>
         </GDALMetadata>"#;
         let metadata = GdalMetadata::parse(text, 2).expect("well-formed");
-        assert_eq!(metadata.items, vec![("datetime".to_owned(), "2018-05-06T10:50:29Z".to_owned())]);
+        assert_eq!(
+            metadata.items,
+            vec![("datetime".to_owned(), "2018-05-06T10:50:29Z".to_owned())]
+        );
         assert_eq!(metadata.bands[0].description.as_deref(), Some("B02"));
         assert_eq!(metadata.bands[1].scale, Some(0.0001));
     }

@@ -1,0 +1,250 @@
+//! What a demo has done so far and what it took.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use super::write_whole;
+
+/// Name of the ledger in the folder of the demo.
+const NAME: &str = "demo.json";
+
+/// Stages that are complete, for one set of arguments and inputs.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Arguments and inputs; another key means another demo.
+    key: String,
+    /// The simulation, where there is one.
+    pub landscape: Option<Landscape>,
+    /// Tables written.
+    pub tables: Vec<Table>,
+    #[serde(skip)]
+    folder: PathBuf,
+    #[serde(skip)]
+    is_known: bool,
+}
+
+/// A finished simulation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Landscape {
+    /// Parcels.
+    pub parcels: usize,
+    /// Parcels that declare another crop than grows.
+    pub wrong_declarations: usize,
+    /// Area of the parcels.
+    pub area_ha: f64,
+    /// Uncompressed bytes of the rasters.
+    pub raster_bytes: u64,
+    /// What it took.
+    pub spent: Spent,
+}
+
+/// A finished extraction.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Table {
+    /// Path below the folder of the demo.
+    pub file: PathBuf,
+    /// File of class counts beside it, if any.
+    pub classes: Option<PathBuf>,
+    /// Items with rows.
+    pub items: usize,
+    /// Items that could not be measured.
+    pub skipped: usize,
+    /// Rows written.
+    pub rows: u64,
+    /// Stored bytes of the blocks read.
+    pub bytes: u64,
+    /// What it took.
+    pub spent: Spent,
+}
+
+/// Time that a stage took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Spent {
+    /// By the clock.
+    pub wall_s: f64,
+    /// On all processors together; `None` where the system does not tell.
+    pub cpu_s: Option<f64>,
+}
+
+impl Ledger {
+    /// Reads the ledger in `folder`; an empty one where there is none, it has another key, or
+    /// cannot be read.
+    pub fn open(folder: &Path, key: String) -> Self {
+        let text = std::fs::read_to_string(folder.join(NAME));
+        let is_known = text.is_ok();
+        let found = serde_json::from_str(&text.unwrap_or_default()).ok();
+        let found = found.filter(|ledger: &Self| ledger.key == key);
+        let ledger = found.unwrap_or(Self {
+            key,
+            ..Self::default()
+        });
+        Self {
+            folder: folder.to_owned(),
+            is_known,
+            ..ledger
+        }
+    }
+
+    /// Returns whether a demo has worked in this folder before, complete or not.
+    pub fn is_known(&self) -> bool {
+        self.is_known
+    }
+
+    /// Marks the folder as one that a demo works in.
+    ///
+    /// # Errors
+    /// Where the ledger cannot be written.
+    pub fn claim(&mut self) -> Result<()> {
+        self.is_known = true;
+        self.save()
+    }
+
+    /// Returns the table in `file` if it is complete and still there.
+    pub fn table(&self, file: &Path) -> Option<&Table> {
+        let is_there = |table: &&Table| {
+            let files = std::iter::once(&table.file).chain(&table.classes);
+            table.file == file
+                && files
+                    .into_iter()
+                    .all(|file| self.folder.join(file).is_file())
+        };
+        self.tables.iter().find(is_there)
+    }
+
+    /// Notes a table, in place of an earlier one in the same file.
+    ///
+    /// # Errors
+    /// Where the ledger cannot be written.
+    pub fn add_table(&mut self, table: Table) -> Result<()> {
+        self.tables.retain(|own| own.file != table.file);
+        self.tables.push(table);
+        self.save()
+    }
+
+    /// Notes the simulation; tables of an earlier one are forgotten.
+    ///
+    /// # Errors
+    /// Where the ledger cannot be written.
+    pub fn set_landscape(&mut self, landscape: Landscape) -> Result<()> {
+        self.landscape = Some(landscape);
+        self.tables.clear();
+        self.save()
+    }
+
+    fn save(&self) -> Result<()> {
+        write_whole(
+            &self.folder.join(NAME),
+            serde_json::to_string_pretty(self)?.as_bytes(),
+        )
+    }
+}
+
+/// Empties the ledger of `folder`, if there is one, so that nothing counts as done.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn forget(folder: &Path) -> Result<()> {
+    let path = folder.join(NAME);
+    if path.is_file() {
+        write_whole(&path, b"{}\n")
+    } else {
+        Ok(())
+    }
+}
+
+/// Measures a stage.
+pub struct Stopwatch {
+    start: Instant,
+    cpu_start_s: Option<f64>,
+}
+
+impl Stopwatch {
+    /// Starts to measure.
+    pub fn start() -> Self {
+        Self {
+            start: Instant::now(),
+            cpu_start_s: cpu_s(),
+        }
+    }
+
+    /// Returns what was spent since the start, by the whole process.
+    pub fn spent(&self) -> Spent {
+        let cpu_s = cpu_s()
+            .zip(self.cpu_start_s)
+            .map(|(now, start)| now - start);
+        Spent {
+            wall_s: self.start.elapsed().as_secs_f64(),
+            cpu_s,
+        }
+    }
+}
+
+/// Returns the processor time of this process.
+#[cfg(unix)]
+fn cpu_s() -> Option<f64> {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Some(time.tv_sec as f64 + time.tv_nsec as f64 / 1e9)
+}
+
+#[cfg(not(unix))]
+fn cpu_s() -> Option<f64> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(file: &str) -> Table {
+        let spent = Spent::default();
+        Table {
+            file: file.into(),
+            classes: None,
+            items: 1,
+            skipped: 0,
+            rows: 1,
+            bytes: 1,
+            spent,
+        }
+    }
+
+    #[test]
+    fn a_ledger_holds_for_its_key_and_while_its_files_are_there() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        std::fs::write(folder.path().join("a.parquet"), "")?;
+        let mut ledger = Ledger::open(folder.path(), "one".to_owned());
+        ledger.add_table(table("a.parquet"))?;
+        ledger.add_table(table("gone.parquet"))?;
+        let again = Ledger::open(folder.path(), "one".to_owned());
+        assert!(again.table(Path::new("a.parquet")).is_some());
+        assert!(again.table(Path::new("gone.parquet")).is_none());
+        let other = Ledger::open(folder.path(), "two".to_owned());
+        assert!(other.table(Path::new("a.parquet")).is_none() && other.is_known());
+        forget(folder.path())?;
+        let empty = Ledger::open(folder.path(), "one".to_owned());
+        assert!(empty.tables.is_empty() && empty.is_known());
+        Ok(())
+    }
+
+    #[test]
+    fn a_damaged_ledger_is_an_empty_one() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        std::fs::write(folder.path().join(NAME), "{")?;
+        assert!(Ledger::open(folder.path(), String::new()).tables.is_empty());
+        Ok(())
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn work_takes_processor_time() {
+        let watch = Stopwatch::start();
+        let mut sum = 0.0;
+        while watch.spent().cpu_s.is_some_and(|cpu_s| cpu_s <= 0.0) {
+            sum += std::hint::black_box(1.0);
+        }
+        assert!(sum >= 0.0 && watch.spent().wall_s > 0.0);
+    }
+}

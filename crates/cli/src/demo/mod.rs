@@ -1,0 +1,127 @@
+//! `swath demo`: a season from rasters to a table and a picture.
+//!
+//! 1. [`simulated`] makes a landscape and measures it; [`folder`] measures the rasters of a folder.
+//! 2. [`ledger`] keeps what was done and what it took, so that the second run is quick.
+//! 3. [`series`] reads the measured tables row by row, [`months`] folds them to a table of months.
+//! 4. [`chart`] draws the series of one parcel, as [`panels`] choose and convert them.
+//! 5. [`report`] is what all of that comes to; it prints as text or JSON.
+
+mod chart;
+mod folder;
+mod ledger;
+mod months;
+mod outliers;
+mod panels;
+mod report;
+mod series;
+mod simulated;
+mod truth;
+
+pub use folder::{FolderArgs, run as run_folder};
+pub use ledger::forget;
+pub use simulated::{SimulatedArgs, run as run_simulated};
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use swath_extract::ExtractReport;
+
+use crate::command::extract::{ExtractArgs, run_quietly};
+use crate::config::Context;
+
+/// Share of a parcel that must be clear for a value to count.
+const CLEAR_MIN: f64 = 0.5;
+/// Skipped items and files that are named.
+const SKIPPED_SHOWN: usize = 5;
+
+/// Arguments of another command, with its own defaults.
+#[derive(Debug, Parser)]
+struct Typed<A: clap::Args> {
+    #[command(flatten)]
+    args: A,
+}
+
+/// Returns what `words` mean to another command, so that its defaults hold here too.
+fn typed<A: clap::Args>(words: &[&std::ffi::OsStr]) -> Result<A> {
+    let words = std::iter::once("swath".as_ref()).chain(words.iter().copied());
+    Ok(Typed::<A>::try_parse_from(words)
+        .context("arguments of a part of the demo")?
+        .args)
+}
+
+/// Extracts and tells what was passed over.
+async fn measure(context: &Context, args: &ExtractArgs) -> Result<ExtractReport> {
+    let report = run_quietly(context, args).await?;
+    // Files of other kinds lie beside rasters in many a folder: only what could have been measured counts.
+    let is_item = |reason: &str| !reason.starts_with("neither") && reason != "no STAC item";
+    let skipped: Vec<_> = report
+        .skipped
+        .iter()
+        .filter(|skipped| is_item(&skipped.reason))
+        .collect();
+    if !skipped.is_empty() {
+        eprintln!("{} items skipped:", skipped.len());
+    }
+    for skipped in skipped.iter().take(SKIPPED_SHOWN) {
+        eprintln!("  {}: {}", skipped.name, skipped.reason);
+    }
+    if skipped.len() > SKIPPED_SHOWN {
+        eprintln!("  … and {} more", skipped.len() - SKIPPED_SHOWN);
+    }
+    Ok(report)
+}
+
+/// Writes a whole file: under its name it is complete or not there.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let cannot = || format!("cannot write {}", path.display());
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).with_context(cannot)?;
+    // A name of its own and not a random one: the next run replaces what a killed one left.
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let scratch = path.with_file_name(format!(".{name}.tmp"));
+    std::fs::write(&scratch, bytes).with_context(cannot)?;
+    std::fs::rename(&scratch, path).with_context(cannot)
+}
+
+/// Returns the file name of a parcel's picture; ids may hold anything.
+fn picture_name(parcel_id: &str) -> String {
+    let plain = |character: char| match character {
+        'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' => character,
+        _ => '_',
+    };
+    format!(
+        "parcel-{}.svg",
+        parcel_id.chars().take(100).map(plain).collect::<String>()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn picture_names_stay_in_their_folder() {
+        assert_eq!(picture_name("00100003"), "parcel-00100003.svg");
+        assert_eq!(picture_name("../a b"), "parcel-___a_b.svg");
+    }
+
+    #[test]
+    fn other_commands_keep_their_defaults() {
+        let words = [
+            "--items",
+            "a",
+            "--parcels",
+            "p.gpkg",
+            "--mask-scl",
+            "-o",
+            "x.parquet",
+        ];
+        let args: ExtractArgs = typed(&words.map(str::as_ref)).expect("valid");
+        assert_eq!(args.mask_scl.as_deref(), Some("0,1,3,8,9,10"));
+        assert_eq!(args.measure.memory, 512);
+    }
+}

@@ -1,0 +1,14 @@
+//! Integration tests of stores and rasters: exact values from every layout, few requests, errors
+//! that name what failed.
+
+// A test may panic: its message is the report.
+#![allow(clippy::unwrap_used)]
+
+mod cog;
+mod faults;
+mod fixture;
+mod hostile;
+mod layouts;
+mod masks;
+mod place;
+mod requests;
