@@ -28,7 +28,7 @@ test: ## Everything: format, spelling, lints, tests in Rust, tests against the r
 	@$(LANE) spelling target/venv/bin/typos
 	@$(LANE) lints cargo clippy --release --workspace --all-targets -- -D warnings
 	@$(LANE) build cargo build --release --workspace --bins --tests
-	@$(LANE) tests cargo test --release --workspace
+	@$(LANE) tests cargo test --release --workspace --no-fail-fast
 	@echo "== acceptance tests: pytest tests -q"
 	@target/venv/bin/python -m pytest tests -q
 
@@ -43,9 +43,9 @@ check: ## Quick loop: format, spelling, lints, unit tests, architecture test
 format: ## Format the code
 	cargo fmt --all
 
-bench: build ## Our figures beside GDAL, exactextract, rasterstats (needs the bench data; says what is absent)
-	@if [[ ! -x bench/run.sh ]]; then echo "bench/run.sh is not there yet: no figures" >&2; exit 1; fi
-	bench/run.sh
+bench: ## Our figures beside GDAL, exactextract, rasterstats; says what is absent
+	@scripts/setup.sh test
+	SWATH_BENCH_PYTHON="$${SWATH_BENCH_PYTHON:-$(CURDIR)/target/venv/bin/python}" bench/run.sh
 
 soak: ## Property tests with many cases (SOAK_CASES=20000); there is no server yet that could run for hours
 	@scripts/setup.sh build

@@ -259,8 +259,8 @@ def bomb(kind):
         block = zlib.compress(bytes(1 << 30), 9)
         return tiff(page(64, 64, block=block), block)
     if kind == "large deflate bomb":
-        block = zlib.compress(bytes(1 << 28), 9)
-        return tiff(page(16384, 16384, tile=16384, block=block), block)
+        block = zlib.compress(bytes(1 << 26), 9)
+        return tiff(page(8192, 8192, tile=8192, block=block), block)
     if kind == "bytes beyond the end":
         return tiff(page(64, 64, block=flat) | {TILE_BYTES: (LONG, [2**32 - 1])}, flat)
     if kind == "offset beyond the end":

@@ -192,6 +192,14 @@ def test_damaged_journal_costs_only_work(swath, season, tmp_path):
     assert not (tmp_path / "out.parquet.partial").exists()
 
 
+def test_threads_do_not_change_a_byte(swath, season, tmp_path):
+    outputs = []
+    for threads in ("1", "2", "4"):
+        outputs.append(tmp_path / f"{threads}.parquet")
+        extract(swath, season, outputs[-1], "--threads", threads, "--no-cache")
+    assert outputs[0].read_bytes() == outputs[1].read_bytes() == outputs[2].read_bytes()
+
+
 def test_datetime_bounds_are_half_open(swath, season, table, tmp_path):
     times = sorted(table["datetime"].unique())
     first, last = times[3], times[9]

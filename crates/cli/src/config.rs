@@ -100,7 +100,18 @@ fn read_config(path: &Path) -> Result<Config> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("the configuration {} cannot be read", path.display()))
         .map_err(|error| UsageError(format!("{error:#}")))?;
-    toml::from_str(&text).map_err(|error| UsageError(format!("{}: {error}", path.display())).into())
+    toml::from_str(&text).map_err(|error| {
+        // Only the place is shown: the line itself may hold a secret.
+        let line = error
+            .span()
+            .map_or(1, |span| text[..span.start].lines().count().max(1));
+        UsageError(format!(
+            "{}, line {line}: {}",
+            path.display(),
+            error.message()
+        ))
+        .into()
+    })
 }
 
 #[cfg(test)]

@@ -65,7 +65,37 @@ enum Command {
     Demo(command::demo::DemoArgs),
 }
 
+/// Longest wait for threads that clean up after themselves.
+const SHUTDOWN_MAX: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Keeps the memory that threads free within reach of each other: with an arena for every thread,
+/// 100,000 parcels take half as much again, for no time won.
+fn share_allocator_arenas() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: called before any thread is started; the call takes two numbers and changes a limit.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
+/// Ends when the user or the system asks the program to stop.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
 fn main() -> ExitCode {
+    share_allocator_arenas();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -101,12 +131,12 @@ fn main() -> ExitCode {
             tokio::select! {
                 outcome = run(cli, threads) => outcome,
                 // Dropping the work removes what is half-written.
-                _ = tokio::signal::ctrl_c() => Err(error::Interrupted.into()),
+                _ = interrupted() => Err(error::Interrupted.into()),
             }
         })
     }));
-    // Blocking work that is still under way must not hold the exit up.
-    runtime.shutdown_background();
+    // Threads that write were told to stop and remove what they began: they get time to do so.
+    runtime.shutdown_timeout(SHUTDOWN_MAX);
     match outcome {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => {

@@ -18,9 +18,11 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::ExtractError;
 use crate::coverage_record::{CoverageRecord, push_record};
 
-const MAGIC: &[u8; 8] = b"swathcv2";
+const MAGIC: &[u8; 8] = b"swathcv3";
 /// Parcels whose records make one chunk.
 const CHUNK_PARCELS: usize = 1024;
+/// Bytes of all kept tables, beyond which the longest unused ones are removed.
+const CACHE_BYTES_MAX: u64 = 8 << 30;
 /// Tables up to this many bytes stay in memory.
 const MEMORY_BYTES_MAX: usize = 32 << 20;
 /// Largest chunk that is believed when read back.
@@ -76,6 +78,10 @@ impl CoverageTable {
     /// Opens the table kept at `path`, `None` where there is none or it is damaged.
     pub(crate) fn open(path: &Path, parcels: usize) -> Option<Self> {
         let bytes = std::fs::metadata(path).ok()?.len() as usize;
+        // Marks the table as used lately; where that is not allowed it just ages.
+        if let Ok(file) = File::options().append(true).open(path) {
+            let _ = file.set_modified(std::time::SystemTime::now());
+        }
         let reader = ChunkReader::open(path)?;
         if reader.parcels != parcels {
             return None;
@@ -210,7 +216,8 @@ fn row_order(input: &CoverageInput) -> Result<Vec<(u32, u32)>, ExtractError> {
                         .y
                 });
             let first = rows.fold(f64::INFINITY, f64::min);
-            // `as` saturates: parcels without any vertex go last, those above the grid to row 0.
+            // Parcels without any vertex and those above the grid go first, with row 0.
+            let first = if first.is_finite() { first } else { 0.0 };
             Ok((first.floor().max(0.0) as u32, parcel as u32))
         })
         .collect::<Result<Vec<_>, ExtractError>>()?;
@@ -299,9 +306,44 @@ impl TableWriter {
         match self.path {
             Some(path) => {
                 file.persist(&path).ok()?;
+                remove_unused_tables(&path);
                 Some(Place::File(path))
             }
             None => Some(Place::Scratch(file)),
+        }
+    }
+}
+
+/// Removes the tables beside `kept` that were not opened for longest, until the rest fits the limit.
+///
+/// What cannot be listed or removed is left: the cache may be shared with somebody else.
+fn remove_unused_tables(kept: &Path) {
+    let entries = kept
+        .parent()
+        .and_then(|folder| std::fs::read_dir(folder).ok())
+        .into_iter()
+        .flatten();
+    let mut tables: Vec<_> = entries
+        .flatten()
+        .filter(|entry| {
+            entry
+                .path()
+                .extension()
+                .is_some_and(|extension| extension == "coverage")
+        })
+        .filter_map(|entry| {
+            let metadata = entry.metadata().ok()?;
+            Some((metadata.modified().ok()?, metadata.len(), entry.path()))
+        })
+        .collect();
+    tables.sort();
+    let mut bytes: u64 = tables.iter().map(|(_, len, _)| len).sum();
+    for (_, len, path) in tables.iter().filter(|(_, _, path)| path != kept) {
+        if bytes <= CACHE_BYTES_MAX {
+            break;
+        }
+        if std::fs::remove_file(path).is_ok() {
+            bytes -= len;
         }
     }
 }

@@ -168,6 +168,18 @@ impl Extractor {
         Ok(table)
     }
 
+    /// Frees the geometry once the parcels are on the grid of `raster`, the only one to come.
+    ///
+    /// # Errors
+    /// As [`Extractor::table`].
+    pub(crate) async fn settle_on(&mut self, raster: &GeoTiff) -> Result<(), ExtractError> {
+        self.table(raster).await?;
+        if let Some(source) = Arc::get_mut(&mut self.parcels) {
+            source.parcels.drop_geometry();
+        }
+        Ok(())
+    }
+
     fn key(&self, geobox: &GeoBox, placement: &Placement) -> u64 {
         let text = format!(
             "{:016x} {} {} {:?} {} {:?} {:?} {} {}",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use swath_io::GeoTiff;
-use swath_raster::ValueStatistics;
+use swath_raster::{CoverageRule, ValueStatistics};
 
 use crate::ExtractError;
 use crate::class_mask::ClassMask;
@@ -116,7 +116,9 @@ impl Extractor {
                 }
             }
             for (index, (band, result)) in bands.iter().zip(&results).enumerate() {
-                measured.rows.push(row(parcel, index, band, of(result)));
+                measured
+                    .rows
+                    .push(row(parcel, index, band, of(result), self.options.rule));
                 if let Some((result, in_scan)) = result.as_ref().filter(|_| band.is_class) {
                     let classes = result.classes(parcel, *in_scan).iter();
                     measured.classes.extend(classes.map(|found| ClassRow {
@@ -233,7 +235,13 @@ fn is_same_layout(one: &GeoTiff, other: &GeoTiff) -> bool {
         && one.crs() == other.crs()
 }
 
-fn row(parcel: usize, index: usize, band: &BandRef, result: Option<BandResult>) -> Row {
+fn row(
+    parcel: usize,
+    index: usize,
+    band: &BandRef,
+    result: Option<BandResult>,
+    rule: CoverageRule,
+) -> Row {
     let (statistics, clear) = match result {
         Some(result) => (result.statistics, result.clear),
         None => (
@@ -248,9 +256,25 @@ fn row(parcel: usize, index: usize, band: &BandRef, result: Option<BandResult>) 
         parcel: parcel as u32,
         band: index as u32,
         count: statistics.count,
-        values: statistics
-            .values
-            .map(|values| values.scaled(band.scale, band.offset)),
+        values: statistics.values.map(|values| physical(values, band, rule)),
         clear,
     }
+}
+
+/// Returns the values in physical units.
+///
+/// By share, quantiles of whole numbers that have no scale are whole numbers, cut towards zero, as
+/// exactextract gives them: between two classes or counts there is no value.
+fn physical(values: ValueStatistics, band: &BandRef, rule: CoverageRule) -> ValueStatistics {
+    let is_whole = !band.raster.bands()[band.band].data_type.is_float();
+    let is_unscaled = band.scale == 1.0 && band.offset == 0.0;
+    if rule == CoverageRule::Fraction && is_whole && is_unscaled {
+        return ValueStatistics {
+            p25: values.p25.trunc(),
+            p50: values.p50.trunc(),
+            p75: values.p75.trunc(),
+            ..values
+        };
+    }
+    values.scaled(band.scale, band.offset)
 }

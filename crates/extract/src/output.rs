@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Float64Builder, RecordBatch, StringBuilder, TimestampMicrosecondArray,
+    ArrayRef, Float64Builder, RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use chrono::{DateTime, SecondsFormat};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
@@ -49,9 +50,11 @@ impl OutputFormat {
             "parquet" => Ok(Self::Parquet),
             "csv" => Ok(Self::Csv),
             "json" => Ok(Self::Json),
-            _ => Err(ExtractError::Output {
-                path: path.to_owned(),
-                reason: "the name must end in .parquet, .csv or .json".to_owned(),
+            _ => Err(ExtractError::Options {
+                reason: format!(
+                    "{}: the name of the output must end in .parquet, .csv or .json",
+                    path.display()
+                ),
             }),
         }
     }
@@ -84,11 +87,17 @@ impl Columns {
         }
     }
 
-    fn leading(&self) -> Vec<Field> {
+    fn leading(&self, format: OutputFormat) -> Vec<Field> {
         let mut fields = Vec::new();
         if self.has_item {
-            let datetime = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+            let timestamp = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
             fields.push(Field::new("item_id", DataType::Utf8, false));
+            // Text formats get RFC 3339 text, such as 2018-05-06T10:50:29Z.
+            let datetime = if format == OutputFormat::Parquet {
+                timestamp
+            } else {
+                DataType::Utf8
+            };
             fields.push(Field::new("datetime", datetime, false));
         }
         fields.push(Field::new("parcel_id", DataType::Utf8, false));
@@ -96,8 +105,8 @@ impl Columns {
         fields
     }
 
-    fn row_schema(&self) -> SchemaRef {
-        let mut fields = self.leading();
+    fn row_schema(&self, format: OutputFormat) -> SchemaRef {
+        let mut fields = self.leading(format);
         for name in self.statistics.iter().map(String::as_str).chain(["clear"]) {
             fields.push(Field::new(
                 name,
@@ -108,8 +117,8 @@ impl Columns {
         Arc::new(Schema::new(fields))
     }
 
-    fn class_schema(&self) -> SchemaRef {
-        let mut fields = self.leading();
+    fn class_schema(&self, format: OutputFormat) -> SchemaRef {
+        let mut fields = self.leading(format);
         fields.push(Field::new("class", DataType::Float64, false));
         fields.push(Field::new("count", DataType::Float64, false));
         Arc::new(Schema::new(fields))
@@ -130,6 +139,7 @@ impl RowNames<'_, '_> {
     fn leading(
         &self,
         columns: &Columns,
+        format: OutputFormat,
         places: impl Iterator<Item = (u32, u32)> + Clone,
     ) -> Vec<ArrayRef> {
         let mut arrays: Vec<ArrayRef> = Vec::new();
@@ -138,8 +148,18 @@ impl RowNames<'_, '_> {
             let mut ids = StringBuilder::new();
             (0..len).for_each(|_| ids.append_value(&item.id));
             arrays.push(Arc::new(ids.finish()));
-            let datetimes = TimestampMicrosecondArray::from(vec![item.datetime_us; len]);
-            arrays.push(Arc::new(datetimes.with_timezone("UTC")));
+            arrays.push(match format {
+                OutputFormat::Parquet => {
+                    let datetimes = TimestampMicrosecondArray::from(vec![item.datetime_us; len]);
+                    Arc::new(datetimes.with_timezone("UTC"))
+                }
+                _ => {
+                    let text = DateTime::from_timestamp_micros(item.datetime_us)
+                        .unwrap_or_default()
+                        .to_rfc3339_opts(SecondsFormat::AutoSi, true);
+                    Arc::new(StringArray::from(vec![text.as_str(); len]))
+                }
+            });
         }
         let mut parcels = StringBuilder::new();
         let mut bands = StringBuilder::new();
@@ -159,10 +179,44 @@ enum Sink {
     Json(Box<arrow::json::ArrayWriter<BufWriter<File>>>),
 }
 
+/// Removes what a killed run left beside `path`: the caller knows that no other run writes there.
+pub(crate) fn remove_leftovers(path: &Path) {
+    let prefix = scratch_prefix(path);
+    let entries = std::fs::read_dir(folder_of(path))
+        .into_iter()
+        .flatten()
+        .flatten();
+    for entry in entries {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(&prefix) && name.ends_with(SCRATCH_SUFFIX) {
+            // A leftover that cannot be removed harms nobody.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+const SCRATCH_SUFFIX: &str = ".tmp";
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+fn scratch_prefix(path: &Path) -> String {
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    format!(".{name}.")
+}
+
 /// Writes rows to a file that gets its name when it is complete.
 pub struct RowWriter {
     path: PathBuf,
     columns: Columns,
+    format: OutputFormat,
     schema: SchemaRef,
     sink: Sink,
     /// Removes itself where the writer is dropped before [`RowWriter::finish`].
@@ -176,7 +230,7 @@ impl RowWriter {
     /// # Errors
     /// Where the folder of `path` cannot be written.
     pub fn create(path: &Path, columns: Columns) -> Result<Self, ExtractError> {
-        let schema = columns.row_schema();
+        let schema = columns.row_schema(OutputFormat::of_path(path)?);
         Self::open(path, columns, schema)
     }
 
@@ -185,26 +239,18 @@ impl RowWriter {
     /// # Errors
     /// Where the folder of `path` cannot be written.
     pub fn create_classes(path: &Path, columns: Columns) -> Result<Self, ExtractError> {
-        let schema = columns.class_schema();
+        let schema = columns.class_schema(OutputFormat::of_path(path)?);
         Self::open(path, columns, schema)
     }
 
     fn open(path: &Path, columns: Columns, schema: SchemaRef) -> Result<Self, ExtractError> {
         let format = OutputFormat::of_path(path)?;
         let failed = |error: &dyn std::error::Error| output_error(path, error);
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or("rows");
         let scratch = tempfile::Builder::new()
-            .prefix(&format!(".{name}."))
-            .suffix(".tmp")
+            .prefix(&scratch_prefix(path))
+            .suffix(SCRATCH_SUFFIX)
             .permissions_of_new_files()
-            .tempfile_in(folder)
+            .tempfile_in(folder_of(path))
             .map_err(|error| failed(&error))?;
         let (file, scratch) = scratch.into_parts();
         let sink = match format {
@@ -226,6 +272,7 @@ impl RowWriter {
         Ok(Self {
             path: path.to_owned(),
             columns,
+            format,
             schema,
             sink,
             scratch,
@@ -239,8 +286,11 @@ impl RowWriter {
     /// Where the file cannot be written.
     pub fn push(&mut self, rows: &[Row], names: &RowNames) -> Result<(), ExtractError> {
         for part in rows.chunks(BATCH_ROWS) {
-            let mut arrays =
-                names.leading(&self.columns, part.iter().map(|row| (row.parcel, row.band)));
+            let mut arrays = names.leading(
+                &self.columns,
+                self.format,
+                part.iter().map(|row| (row.parcel, row.band)),
+            );
             for name in &self.columns.statistics {
                 let mut values = Float64Builder::with_capacity(part.len());
                 part.iter()
@@ -266,8 +316,11 @@ impl RowWriter {
         names: &RowNames,
     ) -> Result<(), ExtractError> {
         for part in rows.chunks(BATCH_ROWS) {
-            let mut arrays =
-                names.leading(&self.columns, part.iter().map(|row| (row.parcel, row.band)));
+            let mut arrays = names.leading(
+                &self.columns,
+                self.format,
+                part.iter().map(|row| (row.parcel, row.band)),
+            );
             let mut classes = Float64Builder::with_capacity(part.len());
             let mut counts = Float64Builder::with_capacity(part.len());
             for row in part {

@@ -18,7 +18,7 @@ use crate::extractor::{Extractor, UsedShift};
 use crate::items::{ItemList, ItemSource, Skipped, raster_datetime};
 use crate::journal::{ItemHead, ItemRows, Journal};
 use crate::measure::{BandRef, OffGrid};
-use crate::output::{Columns, RowItem, RowNames, RowWriter};
+use crate::output::{Columns, RowItem, RowNames, RowWriter, remove_leftovers};
 use crate::zonal::{MaskRequest, class_path, mask_list};
 
 /// Rasters whose headers are read at once.
@@ -112,7 +112,7 @@ pub async fn extract(
     progress: &Progress<'_>,
 ) -> Result<ExtractReport, ExtractError> {
     // Fails before the work where the name or folder of the output is no good.
-    let mut writer = RowWriter::create(output, Columns::all(true))?;
+    drop(RowWriter::create(output, Columns::all(true))?);
     let mut report = ExtractReport {
         items: list.items.len(),
         parcels: extractor.parcels.parcels.len(),
@@ -123,6 +123,8 @@ pub async fn extract(
     let plan = plan_digest(extractor, &items, options);
     let mut journal = Journal::open(&journal_path(output), plan)?;
     report.resumed = journal.items();
+    remove_leftovers(output);
+    let mut writer = RowWriter::create(output, Columns::all(true))?;
     let total = items.len();
     let mut rows = 0;
     progress(report.resumed, total, rows);

@@ -24,8 +24,10 @@ use crate::values::{ListScratch, Scratch, ValueList, ValueStore, gather};
 const BATCH_BYTES: u64 = 2 << 20;
 /// Most units in one batch.
 const BATCH_UNITS: usize = 64;
-/// Batches fetched ahead.
-const BATCHES_AHEAD: usize = 8;
+/// Batches fetched ahead from a remote store, whose answers take time.
+const BATCHES_AHEAD_REMOTE: usize = 8;
+/// Batches fetched ahead from this machine.
+const BATCHES_AHEAD_LOCAL: usize = 2;
 /// Part of the memory that waiting values may take before they go to scratch space.
 const WAITING_SHARE: usize = 2;
 
@@ -154,6 +156,16 @@ pub(crate) async fn scan(scan: &Scan, table: &CoverageTable) -> Result<ScanResul
         .collect();
     let bands = data_types.len();
     let units = Units::new(&scan.sources[0].raster, table)?;
+    let vanished = units.vanished();
+    let is_local = scan
+        .sources
+        .iter()
+        .all(|source| source.raster.asset().local_path().is_some());
+    let batches_ahead = if is_local {
+        BATCHES_AHEAD_LOCAL
+    } else {
+        BATCHES_AHEAD_REMOTE
+    };
     let batches = Batches {
         units,
         scan: scan.clone(),
@@ -161,7 +173,7 @@ pub(crate) async fn scan(scan: &Scan, table: &CoverageTable) -> Result<ScanResul
     let mut outcomes = std::pin::pin!(
         futures::stream::iter(batches)
             .map(|batch| async { fetch(scan, batch?).await })
-            .buffered(BATCHES_AHEAD)
+            .buffered(batches_ahead)
             .map_ok(|fetched| futures::stream::iter(fetched.into_iter().map(Ok)))
             .try_flatten()
             .map(|fetched: Result<FetchedUnit, ExtractError>| {
@@ -208,6 +220,13 @@ pub(crate) async fn scan(scan: &Scan, table: &CoverageTable) -> Result<ScanResul
     if !fold.pending.is_empty() {
         let reason = format!("{} parcels were not completed", fold.pending.len());
         return Err(IoError::Internal { reason }.into());
+    }
+    for parcel in vanished
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+        .drain(..)
+    {
+        fold.put_vanished(parcel);
     }
     Ok(fold.result)
 }
@@ -431,7 +450,11 @@ impl Fold {
 
     fn keep_within_memory(&mut self) -> Result<(), ExtractError> {
         let sum = |bytes: fn(&ValueStore) -> usize| -> usize {
-            self.pending.values().flat_map(|pending| &pending.bands).map(bytes).sum()
+            self.pending
+                .values()
+                .flat_map(|pending| &pending.bands)
+                .map(bytes)
+                .sum()
         };
         // Tables stay: where they fill the memory, lists are still not spilled bit by bit.
         if sum(ValueStore::memory_bytes) <= self.waiting_bytes_max
@@ -443,7 +466,11 @@ impl Fold {
             Some(scratch) => scratch.clone(),
             None => self.scratch.insert(Scratch::new()?).clone(),
         };
-        for store in self.pending.values_mut().flat_map(|pending| &mut pending.bands) {
+        for store in self
+            .pending
+            .values_mut()
+            .flat_map(|pending| &mut pending.bands)
+        {
             store.spill(&scratch)?;
         }
         Ok(())
@@ -457,6 +484,19 @@ impl Fold {
             self.put(parcel, bands);
         }
         Ok(())
+    }
+
+    /// Gives a parcel without area its place: it was measured, there was nothing.
+    fn put_vanished(&mut self, parcel: u32) {
+        let nothing = BandResult {
+            statistics: Statistics {
+                count: 0.0,
+                values: None,
+            },
+            clear: 0.0,
+        };
+        let start = parcel as usize * self.result.bands;
+        self.result.results[start..start + self.result.bands].fill(Some(nothing));
     }
 
     fn put(&mut self, parcel: u32, bands: Vec<BandOutcome>) {

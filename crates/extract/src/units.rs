@@ -1,7 +1,7 @@
 //! Units of a scan: rectangles of whole blocks with the parcels in them, in reading order.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use swath_grid::{Size, Window};
 use swath_io::GeoTiff;
@@ -48,6 +48,7 @@ pub(crate) struct Units {
     active: Vec<(Arc<Chunk>, u32)>,
     ready: VecDeque<Unit>,
     row: u32,
+    vanished: Arc<Mutex<Vec<u32>>>,
 }
 
 impl Units {
@@ -77,9 +78,15 @@ impl Units {
             active: Vec::new(),
             ready: VecDeque::new(),
             row: 0,
+            vanished: Arc::default(),
         };
         units.next_chunk = units.chunks.next().transpose()?;
         Ok(units)
+    }
+
+    /// Returns the list of parcels without any area, on the grid or off it; filled as the scan goes on.
+    pub(crate) fn vanished(&self) -> Arc<Mutex<Vec<u32>>> {
+        self.vanished.clone()
     }
 
     /// Fills `ready` with the units of the next row that has any; false at the end.
@@ -121,6 +128,12 @@ impl Units {
                 break;
             }
             let is_empty = record.window().is_empty();
+            if is_empty && record.outside() == 0.0 {
+                self.vanished
+                    .lock()
+                    .unwrap_or_else(|poisoned| poisoned.into_inner())
+                    .push(record.parcel());
+            }
             if let Some(entry) = self.waiting.pop_front()
                 && !is_empty
             {
@@ -185,7 +198,9 @@ impl Units {
             }
         }
         let touched = all.into_iter().zip(is_touched);
-        touched.filter_map(|(number, is_touched)| is_touched.then_some(number)).collect()
+        touched
+            .filter_map(|(number, is_touched)| is_touched.then_some(number))
+            .collect()
     }
 
     fn blocks_in(&self, window: &Window) -> Vec<u32> {

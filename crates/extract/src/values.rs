@@ -320,7 +320,11 @@ impl ValueStore {
 
     /// Returns the bytes that [`ValueStore::spill`] would free.
     pub(crate) fn spillable_bytes(&self) -> usize {
-        if self.table.is_some() { 0 } else { self.list.memory_bytes() }
+        if self.table.is_some() {
+            0
+        } else {
+            self.list.memory_bytes()
+        }
     }
 
     /// Moves the list to scratch space as a sorted run.
@@ -349,7 +353,8 @@ impl ValueStore {
     fn take_runs_into_table(&mut self, runs: &Runs) -> Result<(), ExtractError> {
         let table = self.table.get_or_insert_with(|| vec![0.0; 65_536]);
         let base = key_base(self.data_type);
-        let mut add = |key: u32, weight: f64| table[key.wrapping_sub(base) as usize & 0xffff] += weight;
+        let mut add =
+            |key: u32, weight: f64| table[key.wrapping_sub(base) as usize & 0xffff] += weight;
         match self.rule {
             CoverageRule::Centre => runs.merge::<u32>(|key| add(key, 1.0)),
             CoverageRule::Fraction => runs.merge::<u64>(|pair| {

@@ -55,10 +55,12 @@ pub struct ZonalReport {
 
 /// Measures `raster` over all parcels and writes one row per parcel and band.
 ///
+/// The extractor is of use for this grid only afterwards: the geometry of its parcels is gone.
+///
 /// # Errors
 /// Everything from reading to writing; then there is no output.
 pub async fn zonal(
-    extractor: &Extractor,
+    extractor: &mut Extractor,
     raster: Arc<GeoTiff>,
     options: &ZonalOptions,
     output: &Path,
@@ -80,6 +82,7 @@ pub async fn zonal(
         .map(|band| band_ref(&raster, *band, classes.contains(band), options.is_unscaled))
         .collect();
     let masks = mask_list(&raster, &options.masks)?;
+    extractor.settle_on(&raster).await?;
     let measured = extractor.measure(&bands, masks, OffGrid::Keep).await?;
     let names: Vec<String> = bands.iter().map(|band| band.name.clone()).collect();
     let parcel_id = |parcel: u32| extractor.parcels.parcels.id(parcel as usize);

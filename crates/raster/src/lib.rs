@@ -8,7 +8,7 @@ mod select;
 mod statistics;
 
 pub use coverage::{CoverageMask, CoverageRule, CoverageRun, coverage};
-pub use mask::Mask;
+pub use mask::{Mask, can_hold};
 pub use ordered::{Ordered, SortKey};
 pub use pixels::{DataType, Pixels, Sample};
 pub use statistics::{

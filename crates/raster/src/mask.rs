@@ -1,6 +1,6 @@
 //! Which pixels hold a measurement.
 
-use crate::{Pixels, Sample, for_pixels};
+use crate::{DataType, Pixels, Sample, for_pixels};
 
 /// Validity of pixels; `true` = valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +72,15 @@ impl Mask {
             Self::Pixels(flags) => flags[index],
         }
     }
+}
+
+/// True where a nodata text is a value that samples of `data_type` can have.
+pub fn can_hold(data_type: DataType, nodata: &str) -> bool {
+    let sample = Pixels::zeros(data_type, 1);
+    fn holds<T: Sample>(_: &[T], nodata: &str) -> bool {
+        parse_nodata::<T>(nodata).is_some()
+    }
+    for_pixels!(&sample, values => holds(values, nodata))
 }
 
 /// Returns a nodata text as a value of type `T`, `None` where the type cannot hold it.

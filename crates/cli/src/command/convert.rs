@@ -1,17 +1,19 @@
 //! `swath convert`: any raster that can be read, as a cloud-optimised GeoTIFF.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
+use futures::TryStreamExt;
 use swath_grid::{GeoBox, Window};
-use swath_io::GeoTiff;
 use swath_io::cog::{
     BandSpec, CogOptions, CogSpec, ColorInterpretation, Compression, OverviewRule, RowSource, Rows,
     write_cog,
 };
+use swath_io::{BlockPlan, DecodedBlock, GeoTiff, IoError, blocks, compute};
 use swath_raster::Mask;
 
 use crate::config::Context;
@@ -105,6 +107,7 @@ pub async fn run(context: &Context, args: ConvertArgs) -> Result<()> {
             raster,
             bands,
             runtime,
+            kept: BTreeMap::new(),
         };
         write_cog(&target, &spec, &options, &mut source)
     });
@@ -156,17 +159,14 @@ fn spec_of(raster: &GeoTiff) -> Result<CogSpec> {
         bands: raster
             .bands()
             .iter()
-            .map(|band| BandSpec {
+            .enumerate()
+            .map(|(index, band)| BandSpec {
                 name: band.is_named.then(|| band.name.clone()),
                 scale: band.scale,
                 offset: band.offset,
                 unit: band.unit.clone(),
-                color: if band.is_alpha {
-                    ColorInterpretation::Alpha
-                } else {
-                    ColorInterpretation::Undefined
-                },
-                metadata: Vec::new(),
+                color: color_of(raster, index),
+                metadata: band.metadata.clone(),
             })
             .collect(),
         nodata: first
@@ -175,7 +175,7 @@ fn spec_of(raster: &GeoTiff) -> Result<CogSpec> {
             .and_then(|text| text.trim().parse().ok()),
         has_mask: description.has_mask,
         metadata,
-        color_map: None,
+        color_map: raster.color_map().map(<[_]>::to_vec),
         area_or_point: if description.is_point {
             swath_io::cog::AreaOrPoint::Point
         } else {
@@ -184,8 +184,21 @@ fn spec_of(raster: &GeoTiff) -> Result<CogSpec> {
     })
 }
 
+fn color_of(raster: &GeoTiff, band: usize) -> ColorInterpretation {
+    if raster.bands()[band].is_alpha {
+        return ColorInterpretation::Alpha;
+    }
+    match band {
+        0 if raster.color_map().is_some() => ColorInterpretation::Palette,
+        0 if raster.is_rgb() => ColorInterpretation::Red,
+        1 if raster.is_rgb() => ColorInterpretation::Green,
+        2 if raster.is_rgb() => ColorInterpretation::Blue,
+        _ => ColorInterpretation::Undefined,
+    }
+}
+
 /// Tells the writing thread to stop where the command is dropped (Ctrl-C).
-struct CancelOnDrop(Arc<AtomicBool>);
+pub struct CancelOnDrop(pub Arc<AtomicBool>);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
@@ -193,12 +206,50 @@ impl Drop for CancelOnDrop {
     }
 }
 
+/// Blocks that are decoded side by side.
+const DECODE_AT_ONCE: usize = 4;
+
 /// Reads a raster strip by strip, on the runtime, from the thread that writes.
 struct RasterRows {
     raster: Arc<GeoTiff>,
     bands: Vec<usize>,
     has_mask: bool,
     runtime: tokio::runtime::Handle,
+    /// Blocks that reach below the last strip: decoded once.
+    kept: BTreeMap<u32, DecodedBlock>,
+}
+
+impl RasterRows {
+    async fn read(&mut self, window: Window) -> Result<DecodedBlock, IoError> {
+        let wanted = self.raster.blocks_of(&window);
+        let missing = wanted
+            .iter()
+            .copied()
+            .filter(|number| !self.kept.contains_key(number))
+            .collect();
+        let plan = BlockPlan {
+            level: 0,
+            bands: self.bands.clone(),
+            numbers: missing,
+        };
+        let mut decoded = std::pin::pin!(
+            blocks(&self.raster, plan)
+                .map_ok(|fetched| async move {
+                    let number = fetched.number();
+                    let block = compute::run(move |scratch| fetched.decode(scratch)).await?;
+                    Ok((number, block))
+                })
+                .try_buffered(DECODE_AT_ONCE)
+        );
+        while let Some((number, block)) = decoded.try_next().await? {
+            self.kept.insert(number, block);
+        }
+        let parts = wanted.iter().filter_map(|number| self.kept.get(number));
+        let assembled = DecodedBlock::assemble_from(window, parts)?;
+        self.kept
+            .retain(|_, block| block.window.row_end() > window.row_end());
+        Ok(assembled)
+    }
 }
 
 impl RowSource for RasterRows {
@@ -213,13 +264,11 @@ impl RowSource for RasterRows {
             width: self.raster.size().width,
             height: rows,
         };
-        let block = self
-            .runtime
-            .block_on(self.raster.read_window(&self.bands, window))?;
+        let runtime = self.runtime.clone();
+        let block = runtime.block_on(self.read(window))?;
         let flags = |mask: &Mask| {
-            (0..window.len() as usize)
-                .map(|index| if mask.is_valid(index) { 255 } else { 0 })
-                .collect()
+            let flag = |index: usize| if mask.is_valid(index) { 255 } else { 0 };
+            (0..window.len() as usize).map(flag).collect()
         };
         let mask = if self.has_mask {
             block.masks.first().map(flags)

@@ -35,7 +35,7 @@ pub struct MeasureArgs {
     #[arg(long, value_name = "NAME")]
     pub layer: Option<String>,
     /// CRS of the parcels, where the file names none
-    #[arg(long, value_name = "CRS")]
+    #[arg(long, alias = "crs", value_name = "CRS")]
     pub parcels_crs: Option<String>,
     /// When a pixel belongs to a parcel
     #[arg(long, value_enum, default_value = "fraction")]

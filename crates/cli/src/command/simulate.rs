@@ -1,6 +1,8 @@
 //! `swath simulate`: scenes of the simulated landscape become COGs.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result, bail};
 use swath_io::cog::{
@@ -9,6 +11,8 @@ use swath_io::cog::{
 };
 use swath_raster::{Pixels, for_pixels};
 
+use super::convert::CancelOnDrop;
+use crate::error::UsageError;
 use crate::progress::Progress;
 use crate::simulate::{
     BandPixels, Overviews, SceneRaster, SceneSink, SimulateArgs, Summary, run as simulate,
@@ -41,10 +45,15 @@ pub async fn run(args: SimulateArgs) -> Result<()> {
 /// # Errors
 /// As [`run`].
 pub async fn run_quietly(args: SimulateArgs) -> Result<Summary> {
+    args.check()
+        .map_err(|error| UsageError(error.to_string()))?;
+    let cancel = Arc::new(AtomicBool::new(false));
+    let _stop = CancelOnDrop(cancel.clone());
     let work = tokio::task::spawn_blocking(move || {
         let progress = Progress::new("images");
         let sink = CogSink {
             out: args.out.clone(),
+            cancel,
         };
         simulate(&args, &sink, &|done| {
             progress.set(done.images_done, done.images, "")
@@ -56,6 +65,7 @@ pub async fn run_quietly(args: SimulateArgs) -> Result<Summary> {
 /// Writes scenes as COGs below a folder.
 struct CogSink {
     out: PathBuf,
+    cancel: Arc<AtomicBool>,
 }
 
 impl SceneSink for CogSink {
@@ -99,6 +109,7 @@ impl SceneSink for CogSink {
             },
             // Scenes are written side by side already.
             threads: 1,
+            cancel: Some(self.cancel.clone()),
             ..CogOptions::default()
         };
         write_cog(&path, &spec, &options, &mut source)?;

@@ -60,7 +60,7 @@ pub async fn run(context: &Context, args: ZonalArgs) -> Result<()> {
     for mask in &args.mask {
         masks.push(open_mask(context, mask).await?);
     }
-    let extractor = args.measure.extractor(context).await?;
+    let mut extractor = args.measure.extractor(context).await?;
     let options = ZonalOptions {
         bands: args.bands,
         classes: args.classes,
@@ -72,7 +72,7 @@ pub async fn run(context: &Context, args: ZonalArgs) -> Result<()> {
             .map(|name| (*name).to_owned())
             .collect(),
     };
-    let report = zonal(&extractor, raster, &options, &args.output).await?;
+    let report = zonal(&mut extractor, raster, &options, &args.output).await?;
     print_shifts(&extractor);
     if args.json {
         println!("{}", serde_json::to_string(&report)?);

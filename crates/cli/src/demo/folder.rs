@@ -18,7 +18,7 @@ use super::months::{MonthFold, MonthRow, MonthTable};
 use super::panels::{Power, backscatter_panel, band_panels, ndvi_panel};
 use super::report::{Report, Totals};
 use super::series::{Observation, SceneClasses, visit_table};
-use super::{CLEAR_MIN, measure, picture_name, typed, write_whole};
+use super::{CLEAR_MIN, HIDING_CLASSES, measure, picture_name, typed, write_whole};
 use crate::command::extract::ExtractArgs;
 use crate::command::measure_args::parse_classes;
 use crate::config::Context;
@@ -65,12 +65,7 @@ pub async fn run(context: &Context, args: &FolderArgs) -> Result<Report> {
     };
     let groups = Groups::new(&args.data, &list);
     let mut ledger = Ledger::open(&args.out, key(args, &parcels, &list));
-    let dropped = extract_args(args, &parcels)?.mask_scl;
-    let dropped = dropped
-        .as_deref()
-        .map(parse_classes)
-        .transpose()?
-        .unwrap_or_default();
+    let dropped = parse_classes(HIDING_CLASSES)?;
     let (table, is_reused) = match ledger.table(Path::new(FILE)) {
         Some(table) => (table.clone(), true),
         None => (
@@ -168,7 +163,7 @@ fn extract_args(args: &FolderArgs, parcels: &Path) -> Result<ExtractArgs> {
         "--output".as_ref(),
         output.as_os_str(),
     ]);
-    words.extend(["--classes", "SCL", "--mask-scl"].map(OsStr::new));
+    words.extend(["--classes", "SCL"].map(OsStr::new));
     if let Some(id) = &args.id {
         words.extend(["--id".as_ref(), OsStr::new(id)]);
     }
@@ -193,10 +188,7 @@ async fn extract_folder(
         .with_context(|| format!("cannot write {}", args.out.display()))?;
     // Rasters of one date may be files of their own, so that the classes lie in another item than
     // the bands: they are counted here and judged by datetime later, not masked pixel by pixel.
-    let extract = ExtractArgs {
-        mask_scl: None,
-        ..extract_args(args, parcels)?
-    };
+    let extract = extract_args(args, parcels)?;
     let watch = Stopwatch::start();
     let report = measure(context, &extract).await?;
     if report.measured == 0 {
@@ -507,7 +499,7 @@ fn draw(report: &mut Report, season: &Season, fold: &Fold, args: &FolderArgs) ->
         title: format!("Parcel {parcel}"),
         subtitle: format!("Rasters of {}", args.data.display()),
         footer: match has_classes {
-            true => "Hollow: less than half of the parcel was clear by the scene classification of that time.",
+            true => "Hollow: by the scene classification over half of the parcel lay under cloud, shadow or snow.",
             false => "Hollow: less than half of the parcel had values. No scene classification: clouds are not marked.",
         }
         .to_owned(),

@@ -32,6 +32,9 @@ use crate::config::Context;
 
 /// Share of a parcel that must be clear for a value to count.
 const CLEAR_MIN: f64 = 0.5;
+/// Classes of Sentinel-2's scene classification that hide the field: those that `--mask-scl` drops
+/// by default (no data, saturated, cloud shadow, clouds, cirrus), and snow.
+const HIDING_CLASSES: &str = "0,1,3,8,9,10,11";
 /// Skipped items and files that are named.
 const SKIPPED_SHOWN: usize = 5;
 

@@ -16,7 +16,7 @@ use super::panels::{Orbit, Power, backscatter_panel, coherence_panel, ndvi_panel
 use super::report::{Report, Totals};
 use super::series::{Observation, visit_table};
 use super::truth::{self, FieldEvent, Parcel};
-use super::{CLEAR_MIN, measure, picture_name, typed, write_whole};
+use super::{CLEAR_MIN, HIDING_CLASSES, measure, picture_name, typed, write_whole};
 use crate::command::extract::ExtractArgs;
 use crate::command::simulate;
 use crate::config::Context;
@@ -38,7 +38,12 @@ pub struct SimulatedArgs {
 
 const OPTICAL: Source = Source {
     collection: "sentinel-2-l2a",
-    options: &["--bands", "B02,B03,B04,B05,B08,B8A,B11,B12", "--mask-scl"],
+    options: &[
+        "--bands",
+        "B02,B03,B04,B05,B08,B8A,B11,B12",
+        "--mask-scl",
+        HIDING_CLASSES,
+    ],
 };
 const BACKSCATTER: Source = Source {
     collection: "s1-card-bs",
@@ -71,7 +76,7 @@ impl Source {
 /// Where the folder cannot be written, or the parcel of the picture is unknown.
 pub async fn run(context: &Context, args: &SimulatedArgs) -> Result<Report> {
     let key = format!(
-        "{}; {} parcels, seed {}",
+        "{}; {} parcels, seed {}, without {HIDING_CLASSES}",
         env!("CARGO_PKG_VERSION"),
         args.parcels,
         args.seed
@@ -329,7 +334,7 @@ fn draw(
     let chart = Chart {
         title: format!("Parcel {}", parcel.id),
         subtitle: format!("Declares {}{grown}; {:.2} ha; simulated season", parcel.declared, parcel.area_ha),
-        footer: "Hollow: less than half of the parcel was clear. Dotted lines: what the simulation did on the field."
+        footer: "Hollow: over half of the parcel lay under cloud, shadow or snow. Dotted lines: what the simulation did on the field."
             .to_owned(),
         panels: panels.into_iter().flatten().collect(),
         events: parcel.events.iter().map(chart_event).collect(),

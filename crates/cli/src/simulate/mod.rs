@@ -78,12 +78,17 @@ impl SimulateArgs {
         self.size.unwrap_or_else(default)
     }
 
-    fn check(&self) -> Result<()> {
+    /// Checks that the options make sense together.
+    ///
+    /// # Errors
+    /// The first that does not.
+    pub fn check(&self) -> Result<()> {
         let size_px = self.size_px();
         ensure!(
             (64..=SIZE_PX_MAX).contains(&size_px) && size_px.is_multiple_of(2),
             "--size {size_px} must be even and within 64..={SIZE_PX_MAX}"
         );
+        season::check_interval(self.start, self.end)?;
         ensure!(self.parcels > 0, "--parcels must be at least 1");
         ensure!(
             (0.0..=5.0).contains(&self.noise),

@@ -83,6 +83,20 @@ pub fn day_of_year(datetime: DateTime<Utc>) -> f64 {
     f64::from(datetime.ordinal()) + seconds / 86_400.0
 }
 
+/// Checks that a season is one.
+///
+/// # Errors
+/// Where the dates are not in order or not in one year.
+pub fn check_interval(start: NaiveDate, end: NaiveDate) -> Result<()> {
+    ensure!(start < end, "--start {start} must be before --end {end}");
+    let last = end.pred_opt().unwrap_or(start);
+    ensure!(
+        start.year() == last.year(),
+        "--start {start} and --end {end} must be in one year"
+    );
+    Ok(())
+}
+
 /// Returns all images with `start <= date < end`, in order of time within each product.
 ///
 /// * Sentinel-2: orbit 108 every five days; each fourth image comes from the neighbouring orbit
@@ -91,14 +105,9 @@ pub fn day_of_year(datetime: DateTime<Utc>) -> f64 {
 ///   twelve days (one satellite only); coherence of ascending pairs six days apart.
 ///
 /// # Errors
-/// Where the dates are not in order or not in one year.
+/// As [`check_interval`].
 pub fn acquisitions(start: NaiveDate, end: NaiveDate, random: &Random) -> Result<Vec<Acquisition>> {
-    ensure!(start < end, "--start {start} must be before --end {end}");
-    let last = end.pred_opt().unwrap_or(start);
-    ensure!(
-        start.year() == last.year(),
-        "--start {start} and --end {end} must be in one year"
-    );
+    check_interval(start, end)?;
     let days: Vec<NaiveDate> = start.iter_days().take_while(|day| *day < end).collect();
     let change = start + Days::new(days.len() as u64 / 2);
     let mut all = Vec::new();

@@ -55,7 +55,8 @@ fn write_season(place: &Place, folder: &str, bands: [&str; 2], values: [[f32; 2]
     }
 }
 
-fn place_with_season() -> Place {
+/// Returns a folder with a season of both kinds and its parcels.
+pub fn place_with_season() -> Place {
     let place = Place::new();
     write_season(
         &place,
@@ -90,7 +91,25 @@ fn json(outcome: &Outcome) -> Value {
 fn rasters_of_a_folder_become_a_table_and_a_picture() {
     let place = place_with_season();
     let outcome = place.swath(&["demo", "--data", "data"]);
-    insta::assert_snapshot!(without_times(outcome.ok()), @"");
+    insta::assert_snapshot!(without_times(outcome.ok()), @"
+    data: 2 parcels of parcels.geojson
+
+    Mean over parcels and dates, at least half clear where a scene classification tells
+    band      values    Apr    May    Jun
+    s1 VH          6  -16.0  -17.0  -18.5
+    s1 VV          6   -9.0  -10.0  -11.0
+    s2 B04         6   0.10   0.05   0.10
+    s2 B08         6   0.20   0.45   0.30
+    s2 NDVI        6   0.33   0.80   0.50
+
+    NDVI is computed from each parcel's means of B04 and B08.
+    s1 VH is taken as dB and averaged as it is stored: it has no unit, and only negative values.
+    s1 VV is taken as dB and averaged as it is stored: it has no unit, and only negative values.
+
+    24 records of 6 items in …
+    records  ./swath-data/demo/data/data/season.parquet
+    picture  ./swath-data/demo/data/data/parcel-01.svg
+    ");
     let picture = place.path("swath-data/demo/data/data/parcel-01.svg");
     let picture = std::fs::read_to_string(picture).expect("a picture");
     assert!(picture.starts_with("<svg ") && picture.contains("Parcel 01"));
@@ -160,12 +179,12 @@ fn a_folder_without_parcels_asks_for_them() {
     std::fs::remove_file(place.path("data/parcels.geojson")).expect("it is there");
     let none = place.swath(&["demo", "--data", "data"]);
     assert_eq!(none.code, 2);
-    insta::assert_snapshot!(none.stderr, @"");
+    insta::assert_snapshot!(none.stderr, @"error: no parcel file in data; give one with --parcels FILE");
     place.write("data/a.geojson", parcels_json());
     place.write("data/b.geojson", parcels_json());
     let two = place.swath(&["demo", "--data", "data"]);
     assert_eq!(two.code, 2);
-    insta::assert_snapshot!(two.stderr, @"");
+    insta::assert_snapshot!(two.stderr, @"error: both data/a.geojson and data/b.geojson may hold the parcels; choose with --parcels FILE");
 }
 
 #[test]
@@ -233,7 +252,7 @@ fn a_landscape_of_others_is_not_overwritten() {
     place.write("out/landscape/scenes/precious.tif", "");
     let outcome = place.swath(&["demo", "--count", "5", "--out", "out"]);
     assert_eq!(outcome.code, 2);
-    insta::assert_snapshot!(outcome.stderr, @"");
+    insta::assert_snapshot!(outcome.stderr, @"error: out/landscape: it was not made by a demo and would be overwritten; choose another --out");
     assert!(place.path("out/landscape/scenes/precious.tif").is_file());
 }
 

@@ -24,7 +24,7 @@ fn place_with_raster_and_parcels() -> Place {
 
 #[test]
 fn an_absent_raster_is_not_found() {
-    insta::assert_snapshot!(refused(&Place::new(), &["info", "none.tif"], 4), @"");
+    insta::assert_snapshot!(refused(&Place::new(), &["info", "none.tif"], 4), @"error: none.tif: No such file or directory (os error 2)");
 }
 
 #[test]
@@ -34,24 +34,38 @@ fn a_file_that_is_no_raster_is_bad_data() {
         "text.tif",
         "this is no raster at all, and long enough to have a header",
     );
-    insta::assert_snapshot!(refused(&place, &["info", "text.tif"], 3), @"");
+    insta::assert_snapshot!(refused(&place, &["info", "text.tif"], 3), @"error: text.tif: not a TIFF file (no II or MM at its start)");
 }
 
 #[test]
 fn an_unknown_option_is_wrong_usage() {
-    insta::assert_snapshot!(refused(&Place::new(), &["info", "a.tif", "--jso"], 2), @"");
+    insta::assert_snapshot!(refused(&Place::new(), &["info", "a.tif", "--jso"], 2), @"
+    error: unexpected argument '--jso' found
+
+      tip: a similar argument exists: '--json'
+
+    Usage: swath info --json <ASSET>
+
+    For more information, try '--help'.
+    ");
 }
 
 #[test]
 fn an_unknown_key_of_the_configuration_is_wrong_usage() {
     let place = Place::new();
     place.write("swath.toml", "[stores.a]\nprefixx = \"s3://b\"\n");
-    insta::assert_snapshot!(refused(&place, &["--config", "swath.toml", "info", "a.tif"], 2), @"");
+    insta::assert_snapshot!(refused(&place, &["--config", "swath.toml", "info", "a.tif"], 2), @r#"
+    error: swath.toml: TOML parse error at line 2, column 1
+      |
+    2 | prefixx = "s3://b"
+      | ^^^^^^^
+    unknown field `prefixx`, expected one of `prefix`, `endpoint`, `region`, `path_style`, `credentials`, `requester_pays`, `anonymous`, `conditional_put`, `timeout_s`
+    "#);
 }
 
 #[test]
 fn an_absent_configuration_that_was_named_is_wrong_usage() {
-    insta::assert_snapshot!(refused(&Place::new(), &["--config", "none.toml", "info", "a.tif"], 2), @"");
+    insta::assert_snapshot!(refused(&Place::new(), &["--config", "none.toml", "info", "a.tif"], 2), @"error: the configuration none.toml cannot be read: No such file or directory (os error 2)");
 }
 
 #[test]
@@ -67,7 +81,7 @@ fn an_unknown_statistic_is_wrong_usage() {
         "-o",
         "o.csv",
     ];
-    insta::assert_snapshot!(refused(&place, &args, 2), @"");
+    insta::assert_snapshot!(refused(&place, &args, 2), @"error: --stats median: choose from count, mean, stdev, min, max, p25, p50, p75");
 }
 
 #[test]
@@ -81,7 +95,7 @@ fn an_output_without_a_known_ending_is_wrong_usage() {
         "-o",
         "o.xls",
     ];
-    insta::assert_snapshot!(refused(&place, &args, 2), @"");
+    insta::assert_snapshot!(refused(&place, &args, 2), @"error: o.xls: the name must end in .parquet, .csv or .json");
     assert!(!place.path("o.xls").exists());
 }
 
@@ -89,7 +103,7 @@ fn an_output_without_a_known_ending_is_wrong_usage() {
 fn absent_parcels_are_not_found() {
     let place = place_with_raster_and_parcels();
     let args = ["zonal", "a.tif", "--parcels", "none.gpkg", "-o", "o.csv"];
-    insta::assert_snapshot!(refused(&place, &args, 4), @"");
+    insta::assert_snapshot!(refused(&place, &args, 4), @"error: none.gpkg: no such file or folder");
 }
 
 #[test]
@@ -105,7 +119,7 @@ fn an_unknown_id_column_names_the_columns_there_are() {
         "-o",
         "o.csv",
     ];
-    insta::assert_snapshot!(refused(&place, &args, 2), @"");
+    insta::assert_snapshot!(refused(&place, &args, 2), @r#"error: parcels.geojson: has no column "nummer"; name one of the columns with --id: id"#);
 }
 
 #[test]
@@ -123,7 +137,7 @@ fn a_time_that_ends_before_it_begins_is_wrong_usage() {
         "-o",
         "o.csv",
     ];
-    insta::assert_snapshot!(refused(&place, &args, 2), @"");
+    insta::assert_snapshot!(refused(&place, &args, 2), @"error: --datetime 2021-06-01T00:00:00Z/2021-05-01T00:00:00Z: it ends before it begins");
 }
 
 #[test]
@@ -136,7 +150,31 @@ fn a_raster_without_a_date_is_said_and_fails_the_run() {
         "--parcels",
         "parcels.geojson",
         "-o",
-        "o.csv",
+        "o.parquet",
     ];
-    insta::assert_snapshot!(refused(&place, &args, 3), @"");
+    insta::assert_snapshot!(refused(&place, &args, 3), @r#"
+    0 rows of 0 items for 2 parcels written to o.parquet
+    1 items or files skipped:
+      a: it has no date: neither a tag "datetime" nor TIFFTAG_DATETIME; give --date-pattern to read it from the name
+    error: 1 items could not be measured; the rest is in o.parquet
+    "#);
+}
+
+#[test]
+fn dates_are_written_as_text_too() {
+    let place = crate::demo::place_with_season();
+    for output in ["o.csv", "o.json"] {
+        let args = [
+            "extract",
+            "--items",
+            "data/s2",
+            "--parcels",
+            "data/parcels.geojson",
+            "-o",
+            output,
+        ];
+        place.swath(&args).ok();
+        let text = std::fs::read_to_string(place.path(output)).expect("rows");
+        assert!(text.contains("2021-04-15T10:30:00"), "{text}");
+    }
 }

@@ -7,17 +7,82 @@ const LINE_CHARACTERS: usize = 100;
 
 #[test]
 fn help_lists_the_commands() {
-    insta::assert_snapshot!(Place::new().swath(&["--help"]).ok(), @"");
+    insta::assert_snapshot!(Place::new().swath(&["--help"]).ok(), @"
+    Earth-observation data at work: from rasters and parcels to statistics and series
+
+    Usage: swath [OPTIONS] <COMMAND>
+
+    Commands:
+      info      Show what a raster is: CRS, grid, bands, blocks, overviews, COG validity
+      convert   Write a raster as a cloud-optimised GeoTIFF
+      zonal     Statistics of one raster for every parcel
+      extract   Statistics of many dated rasters or STAC items for every parcel
+      parcels   Look at parcel files
+      simulate  Make a landscape with known truth: parcels, Sentinel-like scenes, events
+      demo      Simulate a season, extract it and show it; or do so with the rasters in a folder
+      help      Print this message or the help of the given subcommand(s)
+
+    Options:
+          --home <DIR>     Data home: configuration, caches and later the archive [env: SWATH_HOME=]
+                           [default: ./swath-data]
+          --config <FILE>  Configuration file [default: HOME/swath.toml, if there is one] [env:
+                           SWATH_CONFIG=]
+          --threads <N>    Compute threads [default: all cores]
+      -h, --help           Print help
+      -V, --version        Print version
+    ");
 }
 
 #[test]
 fn help_of_info() {
-    insta::assert_snapshot!(Place::new().swath(&["info", "--help"]).ok(), @"");
+    insta::assert_snapshot!(Place::new().swath(&["info", "--help"]).ok(), @"
+    Show what a raster is: CRS, grid, bands, blocks, overviews, COG validity
+
+    Usage: swath info [OPTIONS] <ASSET>
+
+    Arguments:
+      <ASSET>  Raster: a path, URL, s3://bucket/key or STORE:key
+
+    Options:
+          --home <DIR>     Data home: configuration, caches and later the archive [env: SWATH_HOME=]
+                           [default: ./swath-data]
+          --json           Print JSON
+          --config <FILE>  Configuration file [default: HOME/swath.toml, if there is one] [env:
+                           SWATH_CONFIG=]
+          --threads <N>    Compute threads [default: all cores]
+      -h, --help           Print help
+    ");
 }
 
 #[test]
 fn help_of_demo() {
-    insta::assert_snapshot!(Place::new().swath(&["demo", "--help"]).ok(), @"");
+    insta::assert_snapshot!(Place::new().swath(&["demo", "--help"]).ok(), @"
+    Simulate a season, extract it and show it; or do so with the rasters in a folder
+
+    Usage: swath demo [OPTIONS]
+
+    Options:
+          --data <DIR>              Folder with dated rasters or STAC items and a parcel file [default:
+                                    simulate a season]
+          --home <DIR>              Data home: configuration, caches and later the archive [env:
+                                    SWATH_HOME=] [default: ./swath-data]
+          --config <FILE>           Configuration file [default: HOME/swath.toml, if there is one] [env:
+                                    SWATH_CONFIG=]
+          --out <DIR>               Folder for tables and picture [default: HOME/demo; with --data
+                                    HOME/demo/data/NAME]
+          --parcels <FILE>          Parcel file [default: the one in the folder of --data]
+          --threads <N>             Compute threads [default: all cores]
+          --id <FIELD>              Column of the parcel ids [default: parcel_id, else id, else the
+                                    GeoPackage fid]
+          --date-pattern <PATTERN>  Form of the date in raster names, where no tag has it, as
+                                    %Y%m%dT%H%M%S
+          --count <N>               Number of parcels to simulate [default: 1500]
+          --seed <N>                Seed of the simulation [default: 1]
+          --parcel <ID>             Parcel of the picture [default: one that shows much]
+          --fresh                   Do everything anew, also what an earlier run has done
+          --json                    Print JSON
+      -h, --help                    Print help
+    ");
 }
 
 #[test]

@@ -23,7 +23,18 @@ fn place_with_raster() -> Place {
 
 #[test]
 fn text_tells_what_a_raster_is() {
-    insta::assert_snapshot!(place_with_raster().swath(&["info", "B04.tif"]).ok(), @"");
+    insta::assert_snapshot!(place_with_raster().swath(&["info", "B04.tif"]).ok(), @"
+    raster      B04.tif
+    format      GeoTIFF, 1957 bytes
+    crs         EPSG:32632 (WGS 84 / UTM zone 32N)
+    size        64 x 48 pixels
+    grid        corner 600000, 6100000; pixel 10 x -10
+    blocks      tiles of 16 x 16, pixel interleaved
+    compression deflate, predictor 2
+    overviews   32 x 24
+    band 1      band_1, uint16, nodata 0, scale 0.0001, offset -0.1
+    cog         valid
+    ");
 }
 
 #[test]

@@ -58,7 +58,11 @@ struct Way {
     is_turned: bool,
 }
 
-fn statistics<T: OfBits>(samples: &[Sample], rule: CoverageRule, way: &Way) -> (Statistics, Vec<ClassCount>) {
+fn statistics<T: OfBits>(
+    samples: &[Sample],
+    rule: CoverageRule,
+    way: &Way,
+) -> (Statistics, Vec<ClassCount>) {
     let scratch = Scratch::new().expect("scratch space");
     let mut store = ValueStore::new(T::DATA_TYPE, rule);
     let mut pieces: Vec<&[Sample]> = samples.chunks(way.piece.max(1)).collect();
@@ -72,14 +76,24 @@ fn statistics<T: OfBits>(samples: &[Sample], rule: CoverageRule, way: &Way) -> (
         }
     }
     let is_class = T::DATA_TYPE.size_bytes() <= 2;
-    store.finish(is_class, &mut ListScratch::default()).expect("scratch space")
+    store
+        .finish(is_class, &mut ListScratch::default())
+        .expect("scratch space")
 }
 
 /// The definition, pixel by pixel.
 fn plain<T: OfBits>(samples: &[Sample], rule: CoverageRule) -> (Statistics, Vec<ClassCount>) {
-    let share = |share: u8| if rule == CoverageRule::Centre { 1.0 } else { f64::from(f32::from(share) / 255.0) };
-    let mut pixels: Vec<(f64, f64)> =
-        samples.iter().map(|(bits, part)| (T::of_bits(*bits).to_f64(), share(*part))).collect();
+    let share = |share: u8| {
+        if rule == CoverageRule::Centre {
+            1.0
+        } else {
+            f64::from(f32::from(share) / 255.0)
+        }
+    };
+    let mut pixels: Vec<(f64, f64)> = samples
+        .iter()
+        .map(|(bits, part)| (T::of_bits(*bits).to_f64(), share(*part)))
+        .collect();
     pixels.sort_by(|a, b| a.partial_cmp(b).expect("no NaN"));
     let mut distinct: Vec<(f64, f64)> = Vec::new();
     for (value, share) in &pixels {
@@ -88,12 +102,30 @@ fn plain<T: OfBits>(samples: &[Sample], rule: CoverageRule) -> (Statistics, Vec<
             _ => distinct.push((*value, *share)),
         }
     }
-    let classes = distinct.iter().map(|(class, count)| ClassCount { class: *class, count: *count }).collect();
+    let classes = distinct
+        .iter()
+        .map(|(class, count)| ClassCount {
+            class: *class,
+            count: *count,
+        })
+        .collect();
     let total: f64 = pixels.iter().map(|(_, share)| share).sum();
-    let mean = pixels.iter().map(|(value, share)| value * share).sum::<f64>() / total;
-    let variance = pixels.iter().map(|(value, share)| share * (value - mean).powi(2)).sum::<f64>() / total;
+    let mean = pixels
+        .iter()
+        .map(|(value, share)| value * share)
+        .sum::<f64>()
+        / total;
+    let variance = pixels
+        .iter()
+        .map(|(value, share)| share * (value - mean).powi(2))
+        .sum::<f64>()
+        / total;
     // Type 7 on the values that the rule steps over: each pixel, or each distinct value.
-    let steps = if rule == CoverageRule::Centre { &pixels } else { &distinct };
+    let steps = if rule == CoverageRule::Centre {
+        &pixels
+    } else {
+        &distinct
+    };
     let last_index = (steps.len() - 1) as f64;
     let quantile = |q: f64| {
         let wanted = q * last_index * total;
@@ -118,24 +150,47 @@ fn plain<T: OfBits>(samples: &[Sample], rule: CoverageRule) -> (Statistics, Vec<
         p50: quantile(0.5),
         p75: quantile(0.75),
     };
-    (Statistics { count: total, values: Some(values) }, classes)
+    (
+        Statistics {
+            count: total,
+            values: Some(values),
+        },
+        classes,
+    )
 }
 
 fn check<T: OfBits>(samples: &[Sample], rule: CoverageRule, way: &Way) {
     let (found, found_classes) = statistics::<T>(samples, rule, way);
     let (expected, classes) = plain::<T>(samples, rule);
-    let what = format!("{} {rule:?} {way:?}, {} values", T::DATA_TYPE.name(), samples.len());
-    assert!((found.count - expected.count).abs() <= 1e-12 * expected.count, "{what}: {found:?} {expected:?}");
-    let (found, expected) = (found.values.expect("values"), expected.values.expect("values"));
+    let what = format!(
+        "{} {rule:?} {way:?}, {} values",
+        T::DATA_TYPE.name(),
+        samples.len()
+    );
+    assert!(
+        (found.count - expected.count).abs() <= 1e-12 * expected.count,
+        "{what}: {found:?} {expected:?}"
+    );
+    let (found, expected) = (
+        found.values.expect("values"),
+        expected.values.expect("values"),
+    );
     let size = expected.min.abs().max(expected.max.abs());
-    let numbers = |of: &ValueStatistics| [of.mean, of.stdev, of.min, of.max, of.p25, of.p50, of.p75];
+    let numbers =
+        |of: &ValueStatistics| [of.mean, of.stdev, of.min, of.max, of.p25, of.p50, of.p75];
     for (a, b) in numbers(&found).into_iter().zip(numbers(&expected)) {
-        assert!((a - b).abs() <= 1e-12 * size, "{what}: {found:?} {expected:?}");
+        assert!(
+            (a - b).abs() <= 1e-12 * size,
+            "{what}: {found:?} {expected:?}"
+        );
     }
     if T::DATA_TYPE.size_bytes() <= 2 {
         assert_eq!(found_classes.len(), classes.len(), "{what}");
         for (a, b) in found_classes.iter().zip(&classes) {
-            assert!(a.class == b.class && (a.count - b.count).abs() <= 1e-9, "{what}: {a:?} {b:?}");
+            assert!(
+                a.class == b.class && (a.count - b.count).abs() <= 1e-9,
+                "{what}: {a:?} {b:?}"
+            );
         }
     }
 }
@@ -158,16 +213,34 @@ fn check_all(samples: &[Sample], way: &Way) {
 fn many(len: u64) -> Vec<Sample> {
     let bits = |index: u64| (index + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let mixed = |index: u64| (bits(index) ^ bits(index) >> 29).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    (0..len).map(|index| (mixed(index) ^ mixed(index) >> 32, (mixed(index) >> 56) as u8 | 1)).collect()
+    (0..len)
+        .map(|index| {
+            (
+                mixed(index) ^ mixed(index) >> 32,
+                (mixed(index) >> 56) as u8 | 1,
+            )
+        })
+        .collect()
 }
 
 #[test]
 fn tables_and_runs_give_what_lists_give() {
     let samples = many(150_000);
-    for (piece, spill_every, is_turned) in
-        [(150_000, 0, false), (20_000, 0, true), (50_000, 0, false), (30_000, 2, false), (40_000, 1, true)]
-    {
-        check_all(&samples, &Way { piece, spill_every, is_turned });
+    for (piece, spill_every, is_turned) in [
+        (150_000, 0, false),
+        (20_000, 0, true),
+        (50_000, 0, false),
+        (30_000, 2, false),
+        (40_000, 1, true),
+    ] {
+        check_all(
+            &samples,
+            &Way {
+                piece,
+                spill_every,
+                is_turned,
+            },
+        );
     }
 }
 
@@ -175,7 +248,14 @@ fn tables_and_runs_give_what_lists_give() {
 fn values_spilled_before_a_table_are_not_lost() {
     // The first piece goes to scratch space, the others make a table where the type has one.
     let samples = many(200_000);
-    check_all(&samples, &Way { piece: 60_000, spill_every: 100, is_turned: false });
+    check_all(
+        &samples,
+        &Way {
+            piece: 60_000,
+            spill_every: 100,
+            is_turned: false,
+        },
+    );
 }
 
 #[test]
@@ -183,7 +263,11 @@ fn any_split_in_one_order_gives_the_same_bits_of_a_list() {
     let samples = many(3_000);
     for rule in [CoverageRule::Fraction, CoverageRule::Centre] {
         let of = |piece| {
-            let way = Way { piece, spill_every: 0, is_turned: false };
+            let way = Way {
+                piece,
+                spill_every: 0,
+                is_turned: false,
+            };
             statistics::<f32>(&samples, rule, &way)
         };
         assert_eq!(of(3_000), of(700));

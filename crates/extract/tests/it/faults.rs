@@ -13,7 +13,13 @@ use swath_testkit::{Fault, FaultServer, Rule};
 
 use crate::scene::{Image, extractor, fields, measure, mixed, open, stores, write_parcels};
 
-const ITEMS: [&str; 5] = ["20210416_503", "20210416_404", "20210428", "20210503_429", "20210416_500"];
+const ITEMS: [&str; 5] = [
+    "20210416_503",
+    "20210416_404",
+    "20210428",
+    "20210503_429",
+    "20210416_500",
+];
 const SIDE: u32 = 600;
 
 /// Five dated rasters of noise and 60 parcels behind a server.
@@ -42,7 +48,12 @@ impl World {
             false => format!("{}?sig=SECRET", server.url(&format!("{item}.tif"))),
         };
         let hrefs = ITEMS.iter().map(href).collect();
-        Self { stores: stores(Some(&server)), folder, server, hrefs }
+        Self {
+            stores: stores(Some(&server)),
+            folder,
+            server,
+            hrefs,
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -50,16 +61,31 @@ impl World {
     }
 
     async fn run(&self, hrefs: &[String], output: &str) -> Result<ExtractReport, ExtractError> {
-        let options = MeasureOptions { threads: 2, ..MeasureOptions::default() };
+        let options = MeasureOptions {
+            threads: 2,
+            ..MeasureOptions::default()
+        };
         let extractor = extractor(&self.path("parcels.json"), options).await;
         let list = find_items(&self.stores, hrefs).await?;
-        extract(&extractor, list, &ExtractOptions::default(), &self.path(output), &|_, _, _| {}).await
+        extract(
+            &extractor,
+            list,
+            &ExtractOptions::default(),
+            &self.path(output),
+            &|_, _, _| {},
+        )
+        .await
     }
 
     /// Returns the table as it is without faults.
     async fn expected(&self) -> arrow::array::RecordBatch {
         let report = self.run(&self.hrefs, "expected.parquet").await.unwrap();
-        assert_eq!((report.measured, report.skipped.len()), (ITEMS.len(), 0), "{:?}", report.skipped);
+        assert_eq!(
+            (report.measured, report.skipped.len()),
+            (ITEMS.len(), 0),
+            "{:?}",
+            report.skipped
+        );
         assert!(!self.path("expected.parquet.partial").exists());
         read_parquet(self.path("expected.parquet"))
     }
@@ -67,8 +93,9 @@ impl World {
     /// Returns the names in the folder of outputs.
     fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.folder.path()).unwrap();
-        let mut names: Vec<_> =
-            entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
         names.sort();
         names
     }
@@ -77,9 +104,19 @@ impl World {
 fn write_item(path: &Path, seed: u64) {
     let rows = move |first: u32, rows: u32| {
         let from = u64::from(first * SIDE) + (seed << 32);
-        Pixels::U16((from..from + u64::from(rows * SIDE)).map(|at| mixed(at) as u16).collect())
+        Pixels::U16(
+            (from..from + u64::from(rows * SIDE))
+                .map(|at| mixed(at) as u16)
+                .collect(),
+        )
     };
-    let image = Image { side: SIDE, block_px: 128, data_type: DataType::U16, nodata: Some(0.0), rows };
+    let image = Image {
+        side: SIDE,
+        block_px: 128,
+        data_type: DataType::U16,
+        nodata: Some(0.0),
+        rows,
+    };
     image.write(path, &format!("2021-04-{:02}T10:00:00Z", 20 - seed));
 }
 
@@ -103,7 +140,10 @@ async fn faults_that_heal_do_not_show() {
             world.server.heal();
             world.server.inject(fault.clone());
             let output = format!("healed{index}.parquet");
-            let report = world.run(&world.hrefs, &output).await.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+            let report = world
+                .run(&world.hrefs, &output)
+                .await
+                .unwrap_or_else(|error| panic!("{fault:?}: {error}"));
             assert_eq!(report.skipped, [], "{fault:?}");
             assert_eq!(read_parquet(world.path(&output)), expected, "{fault:?}");
         }
@@ -119,18 +159,31 @@ async fn a_store_that_fails_leaves_a_journal_and_no_output() {
         // From the third item (by date) on, the data cannot be read; headers can.
         let failing = format!("{}.tif", ITEMS[2]);
         for status in [500, 503] {
-            world.server.inject(Rule::new(Fault::Status(status)).path(&failing).after(1));
-            let error = world.run(&world.hrefs, "out.parquet").await.expect_err("a failing store");
+            world
+                .server
+                .inject(Rule::new(Fault::Status(status)).path(&failing).after(1));
+            let error = world
+                .run(&world.hrefs, "out.parquet")
+                .await
+                .expect_err("a failing store");
             let text = error.to_string();
             assert_eq!(error.kind(), ErrorKind::Upstream, "{text}");
-            assert!(text.contains(&failing) && !text.contains("SECRET"), "{text}");
+            assert!(
+                text.contains(&failing) && !text.contains("SECRET"),
+                "{text}"
+            );
             world.server.heal();
         }
         let mut now = world.names();
         now.retain(|name| !before.contains(name));
         assert_eq!(now, ["out.parquet.partial"]);
-        world.server.inject(Rule::new(Fault::Status(403)).path(&failing).after(1));
-        let error = world.run(&world.hrefs, "out.parquet").await.expect_err("refused");
+        world
+            .server
+            .inject(Rule::new(Fault::Status(403)).path(&failing).after(1));
+        let error = world
+            .run(&world.hrefs, "out.parquet")
+            .await
+            .expect_err("refused");
         assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
         world.server.heal();
         let report = world.run(&world.hrefs, "out.parquet").await.unwrap();
@@ -149,13 +202,27 @@ async fn an_item_with_its_own_damage_is_skipped_with_a_reason() {
     let whole = std::fs::read(&path).unwrap();
     let mut damaged = whole.clone();
     damaged[whole.len() / 2..][..20_000].fill(0xA5);
-    for (index, bytes) in [whole[..whole.len() / 2].to_vec(), whole[..100].to_vec(), damaged, Vec::new()].iter().enumerate() {
+    for (index, bytes) in [
+        whole[..whole.len() / 2].to_vec(),
+        whole[..100].to_vec(),
+        damaged,
+        Vec::new(),
+    ]
+    .iter()
+    .enumerate()
+    {
         std::fs::write(&path, bytes).unwrap();
         let output = format!("out{index}.parquet");
         let report = world.run(&world.hrefs, &output).await.unwrap();
-        let [skipped] = &report.skipped[..] else { panic!("{:?}", report.skipped) };
+        let [skipped] = &report.skipped[..] else {
+            panic!("{:?}", report.skipped)
+        };
         assert_eq!(skipped.name, ITEMS[1]);
-        assert!(skipped.reason.contains(ITEMS[1]) && !skipped.reason.contains("SECRET"), "{}", skipped.reason);
+        assert!(
+            skipped.reason.contains(ITEMS[1]) && !skipped.reason.contains("SECRET"),
+            "{}",
+            skipped.reason
+        );
         assert_eq!((report.measured, report.failures()), (ITEMS.len() - 1, 1));
         let found = read_parquet(world.path(&output));
         // Items stand in the order of time: the second youngest is the last but one.
@@ -169,14 +236,20 @@ async fn an_item_with_its_own_damage_is_skipped_with_a_reason() {
     std::fs::remove_file(&path).unwrap();
     let report = world.run(&world.hrefs, "gone.parquet").await.unwrap();
     assert_eq!(report.skipped.len(), 1);
-    assert!(report.skipped[0].reason.contains("not found"), "{:?}", report.skipped);
+    assert!(
+        report.skipped[0].reason.contains("not found"),
+        "{:?}",
+        report.skipped
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_run_on_the_same_output_is_refused() {
     let world = World::start(false).await;
     let expected = world.expected().await;
-    world.server.inject(Rule::new(Fault::Latency(Duration::from_millis(300))).after(ITEMS.len() as u64));
+    world
+        .server
+        .inject(Rule::new(Fault::Latency(Duration::from_millis(300))).after(ITEMS.len() as u64));
     let first = world.run(&world.hrefs, "out.parquet");
     let second = async {
         let journal = world.path("out.parquet.partial");
@@ -190,7 +263,10 @@ async fn a_second_run_on_the_same_output_is_refused() {
     };
     let (first, second) = tokio::join!(first, second);
     let error = second.expect_err("a second run").to_string();
-    assert!(error.contains("another run") && error.contains("out.parquet"), "{error}");
+    assert!(
+        error.contains("another run") && error.contains("out.parquet"),
+        "{error}"
+    );
     first.unwrap();
     assert_eq!(read_parquet(world.path("out.parquet")), expected);
 }
@@ -198,7 +274,7 @@ async fn a_second_run_on_the_same_output_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn zonal_on_a_failing_store_leaves_nothing() {
     let world = World::start(true).await;
-    let extractor = extractor(&world.path("parcels.json"), MeasureOptions::default()).await;
+    let mut extractor = extractor(&world.path("parcels.json"), MeasureOptions::default()).await;
     let raster = open(&world.stores, &world.hrefs[0]).await.unwrap();
     let before = world.names();
     for (fault, kind) in [
@@ -208,11 +284,15 @@ async fn zonal_on_a_failing_store_leaves_nothing() {
         (Fault::IgnoreRange, ErrorKind::Data),
     ] {
         world.server.heal();
-        world.server.inject(Rule::new(fault.clone()).after(1));
-        let error = measure(&extractor, &raster, &world.path("out.parquet")).await.expect_err("a fault");
+        world.server.inject(Rule::new(fault.clone()));
+        let error = measure(&mut extractor, &raster, &world.path("out.parquet"))
+            .await
+            .expect_err("a fault");
         assert_eq!(error.kind(), kind, "{fault:?}: {error}");
         assert_eq!(world.names(), before, "{fault:?}");
     }
     world.server.heal();
-    measure(&extractor, &raster, &world.path("out.parquet")).await.unwrap();
+    measure(&mut extractor, &raster, &world.path("out.parquet"))
+        .await
+        .unwrap();
 }

@@ -16,15 +16,27 @@ pub fn statistics(
         // Shares are kept in single precision, and below a millionth not at all.
         let share = f64::from(run.share as f32);
         let cols = run.col..run.col + run.len;
-        pixels.extend(cols.filter_map(|col| value(col, run.row)).filter(|_| share >= 1e-6).map(|value| (value, share)));
+        pixels.extend(
+            cols.filter_map(|col| value(col, run.row))
+                .filter(|_| share >= 1e-6)
+                .map(|value| (value, share)),
+        );
     }
     if pixels.is_empty() {
         return None;
     }
     pixels.sort_by(|a, b| a.0.total_cmp(&b.0));
     let total: f64 = pixels.iter().map(|(_, share)| share).sum();
-    let mean = pixels.iter().map(|(value, share)| value * share).sum::<f64>() / total;
-    let variance = pixels.iter().map(|(value, share)| share * (value - mean).powi(2)).sum::<f64>() / total;
+    let mean = pixels
+        .iter()
+        .map(|(value, share)| value * share)
+        .sum::<f64>()
+        / total;
+    let variance = pixels
+        .iter()
+        .map(|(value, share)| share * (value - mean).powi(2))
+        .sum::<f64>()
+        / total;
     let [p25, p50, p75] = match rule {
         CoverageRule::Centre => [0.25, 0.5, 0.75].map(|q| plain_quantile(&pixels, q)),
         CoverageRule::Fraction => {

@@ -30,7 +30,10 @@ fn values(data_type: DataType, first_row: u32, rows: u32) -> Pixels {
         DataType::U64 => Pixels::U64(bits.map(|bits| bits >> 12).collect()),
         DataType::I64 => Pixels::I64(bits.map(|bits| bits.cast_signed() >> 12).collect()),
         DataType::F32 => Pixels::F32(bits.map(|bits| (bits as i16) as f32 / 7.0).collect()),
-        DataType::F64 => Pixels::F64(bits.map(|bits| (bits.cast_signed() >> 20) as f64 / 1e9).collect()),
+        DataType::F64 => Pixels::F64(
+            bits.map(|bits| (bits.cast_signed() >> 20) as f64 / 1e9)
+                .collect(),
+        ),
     }
 }
 
@@ -50,7 +53,12 @@ const DATA_TYPES: [DataType; 10] = [
 /// A parcel of 200,000 pixels, one over the edge of the raster, one off it, small ones.
 fn parcels(folder: &Path) -> std::path::PathBuf {
     let square = |col: f64, row: f64, side: f64| {
-        vec![[col, row], [col + side, row + 0.3], [col + side - 0.2, row + side], [col - 0.4, row + side]]
+        vec![
+            [col, row],
+            [col + side, row + 0.3],
+            [col + side - 0.2, row + side],
+            [col - 0.4, row + side],
+        ]
     };
     let mut rings = vec![
         square(40.3, 33.7, 450.0),
@@ -68,19 +76,33 @@ fn parcels(folder: &Path) -> std::path::PathBuf {
 fn write(path: &Path, data_type: DataType, block_px: u32) {
     let rows = move |first, rows| values(data_type, first, rows);
     let nodata = Some(NODATA);
-    Image { side: SIDE, block_px, data_type, nodata, rows }.write(path, "2020-05-06T00:00:00Z");
+    Image {
+        side: SIDE,
+        block_px,
+        data_type,
+        nodata,
+        rows,
+    }
+    .write(path, "2020-05-06T00:00:00Z");
 }
 
 async fn table(folder: &Path, raster: &str, options: MeasureOptions) -> RecordBatch {
-    let extractor = extractor(&folder.join("parcels.json"), options).await;
+    let mut extractor = extractor(&folder.join("parcels.json"), options).await;
     let output = folder.join("out.parquet");
-    let raster = open(&stores(None), folder.join(raster).to_str().unwrap()).await.unwrap();
-    measure(&extractor, &raster, &output).await.unwrap();
+    let raster = open(&stores(None), folder.join(raster).to_str().unwrap())
+        .await
+        .unwrap();
+    measure(&mut extractor, &raster, &output).await.unwrap();
     read_parquet(&output)
 }
 
 fn options(rule: CoverageRule, threads: usize, memory_mb: usize) -> MeasureOptions {
-    MeasureOptions { rule, threads, memory_bytes_max: memory_mb << 20, ..MeasureOptions::default() }
+    MeasureOptions {
+        rule,
+        threads,
+        memory_bytes_max: memory_mb << 20,
+        ..MeasureOptions::default()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,7 +115,8 @@ async fn any_number_of_threads_gives_the_same_bits() {
             for memory_mb in [1, 512] {
                 let one = table(folder.path(), "a.tif", options(rule, 1, memory_mb)).await;
                 for threads in [2, 4, 7] {
-                    let many = table(folder.path(), "a.tif", options(rule, threads, memory_mb)).await;
+                    let many =
+                        table(folder.path(), "a.tif", options(rule, threads, memory_mb)).await;
                     assert_eq!(one, many, "{} {rule:?} {threads} threads", data_type.name());
                 }
             }
@@ -129,14 +152,24 @@ async fn every_type_gives_what_the_definition_says() {
 fn check_row(table: &RecordBatch, row: usize, expected: Option<[f64; 8]>, what: &str) {
     let size = expected.map_or(1.0, |values| values[3].abs().max(values[4].abs()));
     for (index, name) in STATISTICS.iter().enumerate() {
-        let column = table.column_by_name(name).unwrap().as_any().downcast_ref::<Float64Array>().unwrap();
+        let column = table
+            .column_by_name(name)
+            .unwrap()
+            .as_any()
+            .downcast_ref::<Float64Array>()
+            .unwrap();
         match expected {
             None if *name == "count" => assert_eq!(column.value(row), 0.0, "{what}"),
             None => assert!(column.is_null(row), "{what} {name}"),
             Some(values) => {
                 let scale = if *name == "count" { values[0] } else { size };
                 let difference = (column.value(row) - values[index]).abs();
-                assert!(difference <= 1e-12 * scale, "{what} {name}: {} for {}", column.value(row), values[index]);
+                assert!(
+                    difference <= 1e-12 * scale,
+                    "{what} {name}: {} for {}",
+                    column.value(row),
+                    values[index]
+                );
             }
         }
     }
@@ -146,9 +179,23 @@ fn check_row(table: &RecordBatch, row: usize, expected: Option<[f64; 8]>, what: 
 async fn blocks_and_memory_do_not_show() {
     let folder = tempfile::tempdir().unwrap();
     parcels(folder.path());
-    for data_type in [DataType::U8, DataType::I16, DataType::U32, DataType::F32, DataType::I64] {
-        let scale = if data_type.size_bytes() == 8 { 1e16 } else { 1e10 };
-        let tolerance = TableTolerance { absolute: 1e-12 * scale, relative: 1e-12, ..Default::default() };
+    for data_type in [
+        DataType::U8,
+        DataType::I16,
+        DataType::U32,
+        DataType::F32,
+        DataType::I64,
+    ] {
+        let scale = if data_type.size_bytes() == 8 {
+            1e16
+        } else {
+            1e10
+        };
+        let tolerance = TableTolerance {
+            absolute: 1e-12 * scale,
+            relative: 1e-12,
+            ..Default::default()
+        };
         write(&folder.path().join("a.tif"), data_type, 512);
         for rule in [CoverageRule::Fraction, CoverageRule::Centre] {
             let expected = table(folder.path(), "a.tif", options(rule, 2, 512)).await;
@@ -173,7 +220,11 @@ fn write_strips(path: &Path, data_type: DataType) {
     }
     let all = values(data_type, 0, SIDE);
     let file = for_pixels!(&all, values => samples(values));
-    file.strips(11).epsg(32632).georeference(ORIGIN[0], ORIGIN[1], 10.0).nodata("3").write(path);
+    file.strips(11)
+        .epsg(32632)
+        .georeference(ORIGIN[0], ORIGIN[1], 10.0)
+        .nodata("3")
+        .write(path);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,14 +233,36 @@ async fn little_memory_and_many_parcels_across_blocks_are_enough() {
     let folder = tempfile::tempdir().unwrap();
     let rings: Vec<_> = (0..1600)
         .map(|index| {
-            let (col, row) = (f64::from(index % 40) * 17.0 + 3.0, f64::from(index / 40) * 0.1);
-            vec![[col, row], [col + 30.0, row], [col + 30.0, row + 650.0], [col, row + 650.0]]
+            let (col, row) = (
+                f64::from(index % 40) * 17.0 + 3.0,
+                f64::from(index / 40) * 0.1,
+            );
+            vec![
+                [col, row],
+                [col + 30.0, row],
+                [col + 30.0, row + 650.0],
+                [col, row + 650.0],
+            ]
         })
         .collect();
     write_parcels(&folder.path().join("parcels.json"), &rings);
     write(&folder.path().join("a.tif"), DataType::F32, 64);
-    let expected = table(folder.path(), "a.tif", options(CoverageRule::Fraction, 2, 4096)).await;
-    let found = table(folder.path(), "a.tif", options(CoverageRule::Fraction, 2, 16)).await;
-    let tolerance = TableTolerance { absolute: 1e-8, relative: 1e-12, ..Default::default() };
+    let expected = table(
+        folder.path(),
+        "a.tif",
+        options(CoverageRule::Fraction, 2, 4096),
+    )
+    .await;
+    let found = table(
+        folder.path(),
+        "a.tif",
+        options(CoverageRule::Fraction, 2, 16),
+    )
+    .await;
+    let tolerance = TableTolerance {
+        absolute: 1e-8,
+        relative: 1e-12,
+        ..Default::default()
+    };
     assert_table_eq(&found, &expected, &tolerance);
 }

@@ -32,7 +32,15 @@ pub fn mixed(seed: u64) -> u64 {
 /// Returns the grid of a raster of `side` pixels.
 pub fn geobox(side: u32) -> GeoBox {
     let transform = Transform::from_gdal([ORIGIN[0], 10.0, 0.0, ORIGIN[1], 0.0, -10.0]).unwrap();
-    GeoBox::new(Crs::from_epsg(32632).unwrap(), transform, Size { width: side, height: side }).unwrap()
+    GeoBox::new(
+        Crs::from_epsg(32632).unwrap(),
+        transform,
+        Size {
+            width: side,
+            height: side,
+        },
+    )
+    .unwrap()
 }
 
 /// An image of one band whose rows are computed.
@@ -51,7 +59,10 @@ impl<F: FnMut(u32, u32) -> Pixels + Send> RowSource for Image<F> {
         first_row: u32,
         rows: u32,
     ) -> Result<Rows, Box<dyn Error + Send + Sync>> {
-        Ok(Rows { bands: vec![(self.rows)(first_row, rows)], mask: None })
+        Ok(Rows {
+            bands: vec![(self.rows)(first_row, rows)],
+            mask: None,
+        })
     }
 }
 
@@ -108,7 +119,10 @@ pub fn fields(count: u64, side: u32, seed: u64) -> Vec<Vec<[f64; 2]>> {
             let seed = (seed << 32) + field * 4;
             let radius = 7.0 + 25.0 * unit(seed);
             let room = f64::from(side) - 2.0 * radius;
-            let (col, row) = (radius + room * unit(seed + 1), radius + room * unit(seed + 2));
+            let (col, row) = (
+                radius + room * unit(seed + 1),
+                radius + room * unit(seed + 2),
+            );
             let turn = std::f64::consts::TAU * unit(seed + 3);
             (0..4)
                 .map(|corner| {
@@ -122,7 +136,9 @@ pub fn fields(count: u64, side: u32, seed: u64) -> Vec<Vec<[f64; 2]>> {
 
 /// Returns an extractor of the parcels in a file, which keeps nothing on disk.
 pub async fn extractor(parcels: &Path, options: MeasureOptions) -> Extractor {
-    let source = read_parcels(parcels, &ParcelOptions::default()).await.unwrap();
+    let source = read_parcels(parcels, &ParcelOptions::default())
+        .await
+        .unwrap();
     Extractor::new(Arc::new(source), options).unwrap()
 }
 
@@ -149,7 +165,7 @@ pub async fn open(stores: &Stores, href: &str) -> Result<Arc<GeoTiff>, IoError> 
 
 /// Measures a raster into a file, all bands, all statistics.
 pub async fn measure(
-    extractor: &Extractor,
+    extractor: &mut Extractor,
     raster: &Arc<GeoTiff>,
     output: &Path,
 ) -> Result<ZonalReport, swath_extract::ExtractError> {

@@ -16,7 +16,7 @@ pub(super) fn undo(
     let samples = layout.bands_per_block();
     match layout.predictor {
         1 => Ok(()),
-        2 if layout.bits >= 8 => {
+        2 if matches!(layout.bits, 8 | 16 | 32 | 64) => {
             for line in plain.chunks_exact_mut(row_bytes) {
                 horizontal(line, layout.bits, samples, layout.is_little_endian);
             }
@@ -90,7 +90,8 @@ fn push_bands(values: &[f32; GROUP], bands: &mut [Vec<f32>]) {
         [one] => one.extend_from_slice(values),
         [first, second] => {
             let every_second = |from: usize| std::array::from_fn(|index| values[2 * index + from]);
-            let (even, odd): ([f32; GROUP / 2], [f32; GROUP / 2]) = (every_second(0), every_second(1));
+            let (even, odd): ([f32; GROUP / 2], [f32; GROUP / 2]) =
+                (every_second(0), every_second(1));
             first.extend_from_slice(&even);
             second.extend_from_slice(&odd);
         }

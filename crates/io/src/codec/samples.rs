@@ -13,21 +13,19 @@ pub(super) fn separate(
     bands: &[usize],
 ) -> Result<Vec<Pixels>, String> {
     let samples = layout.bands_per_block();
-    if layout.bits < 8 {
+    if !matches!(layout.bits, 8 | 16 | 32 | 64) {
         let values = widen_bits(layout, plain, rows);
-        return Ok(bands
-            .iter()
-            .map(|band| {
-                Pixels::U8(
-                    values
-                        .iter()
-                        .skip(*band)
-                        .step_by(samples)
-                        .copied()
-                        .collect(),
-                )
-            })
-            .collect());
+        let band = |band: &usize| values.iter().skip(*band).step_by(samples).copied();
+        return Ok(match layout.data_type {
+            DataType::U8 => bands
+                .iter()
+                .map(|own| Pixels::U8(band(own).map(|value| value as u8).collect()))
+                .collect(),
+            _ => bands
+                .iter()
+                .map(|own| Pixels::U16(band(own).collect()))
+                .collect(),
+        });
     }
     let is_little_endian = if keeps_file_order(layout) {
         layout.is_little_endian
@@ -93,16 +91,19 @@ fn every<const LEN: usize, const STRIDE: usize, T>(
         .collect()
 }
 
-/// Widens samples of 1, 2 or 4 bits, packed from the high bit on and padded to bytes at each row end.
-fn widen_bits(layout: &ImageLayout, plain: &[u8], rows: u32) -> Vec<u8> {
+/// Widens samples of 1 to 15 bits, packed from the high bit on and padded to bytes at each row end.
+fn widen_bits(layout: &ImageLayout, plain: &[u8], rows: u32) -> Vec<u16> {
     let bits = layout.bits as usize;
     let per_row = layout.block.width as usize * layout.bands_per_block();
-    let mask = (1u8 << bits) - 1;
+    let mask = (1u32 << bits) - 1;
     let mut values = Vec::with_capacity(per_row * rows as usize);
     for line in plain.chunks_exact(layout.row_bytes() as usize) {
         for sample in 0..per_row {
             let bit = sample * bits;
-            values.push(line[bit / 8] >> (8 - bits - bit % 8) & mask);
+            // A sample of at most 15 bits spans at most three bytes; the row may end before the third.
+            let byte = |at: usize| u32::from(line.get(bit / 8 + at).copied().unwrap_or(0));
+            let window = byte(0) << 16 | byte(1) << 8 | byte(2);
+            values.push((window >> (24 - bits - bit % 8) & mask) as u16);
         }
     }
     values

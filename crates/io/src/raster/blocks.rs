@@ -247,7 +247,18 @@ impl DecodedBlock {
         if blocks.len() == 1 && blocks[0].window == window {
             return blocks.into_iter().next().ok_or_else(nothing_to_assemble);
         }
-        let first = blocks.first().ok_or_else(nothing_to_assemble)?;
+        Self::assemble_from(window, blocks.iter())
+    }
+
+    /// As [`DecodedBlock::assemble`], from blocks that stay where they are.
+    ///
+    /// # Errors
+    /// [`IoError::Internal`] where there is no block.
+    pub fn assemble_from<'a>(
+        window: Window,
+        blocks: impl Iterator<Item = &'a DecodedBlock> + Clone,
+    ) -> Result<Self, IoError> {
+        let first = blocks.clone().next().ok_or_else(nothing_to_assemble)?;
         let len = window.len() as usize;
         let mut bands: Vec<Pixels> = first
             .bands
@@ -255,7 +266,7 @@ impl DecodedBlock {
             .map(|pixels| Pixels::zeros(pixels.data_type(), len))
             .collect();
         let mut flags = vec![vec![false; len]; bands.len()];
-        for block in &blocks {
+        for block in blocks {
             for (index, pixels) in block.bands.iter().enumerate() {
                 copy_pixels(&mut bands[index], &window, pixels, &block.window);
                 copy_flags(

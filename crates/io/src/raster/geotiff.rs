@@ -25,6 +25,8 @@ pub struct BandInfo {
     pub unit: Option<String>,
     /// True for a band of opacity: 0 means not valid.
     pub is_alpha: bool,
+    /// Further metadata of the band, name and value.
+    pub metadata: Vec<(String, String)>,
 }
 
 /// Full resolution or one overview, with its mask.
@@ -165,6 +167,16 @@ impl GeoTiff {
             }
         }
         self
+    }
+
+    /// Returns red, green and blue for each value of a file with a colour map.
+    pub fn color_map(&self) -> Option<&[[u8; 3]]> {
+        self.levels[0].image.color_map.as_deref()
+    }
+
+    /// True where the first three bands are red, green and blue.
+    pub fn is_rgb(&self) -> bool {
+        self.levels[0].image.photometric == 2 && self.bands.len() >= 3
     }
 
     pub(crate) fn alpha_band(&self) -> Option<usize> {

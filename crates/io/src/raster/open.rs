@@ -90,7 +90,9 @@ fn assemble(
     let nodata = main_directory
         .text(tag::GDAL_NODATA)
         .map(|text| text.trim().trim_end_matches('\0').to_owned());
-    let bands = band_infos(&main, &metadata, nodata.filter(|text| !text.is_empty()));
+    // A nodata value that the samples cannot hold masks nothing: it is none.
+    let nodata = nodata.filter(|text| swath_raster::can_hold(main.data_type, text));
+    let bands = band_infos(&main, &metadata, nodata);
     let keys = geo_keys(main_directory)?;
     let is_point = matches!(keys.keys.get(&RASTER_TYPE_KEY), Some(GeoKeyValue::Short(2)));
     let crs =
@@ -181,6 +183,7 @@ fn band_infos(
                 offset: own.offset,
                 unit: own.unit.clone(),
                 is_alpha: is_alpha_tagged || is_alpha_named,
+                metadata: own.items.clone(),
             }
         })
         .collect()

@@ -31,10 +31,7 @@ pub struct AssetRef {
 #[derive(Debug, Clone)]
 enum Place {
     Local(PathBuf),
-    Remote {
-        store: Arc<RemoteStore>,
-        key: Key,
-    },
+    Remote { store: Arc<RemoteStore>, key: Key },
 }
 
 /// Bytes with what identifies the version of the object they came from.
@@ -184,17 +181,32 @@ fn read_local(
     etag: Option<&str>,
     href: &str,
 ) -> Result<Fetched, IoError> {
-    let failed = |source| IoError::File { path: path.to_owned(), source };
+    let failed = |source| IoError::File {
+        path: path.to_owned(),
+        source,
+    };
     let mut file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if metadata.is_dir() {
         let reason = "this is a folder, not a raster".to_owned();
-        return Err(IoError::Href { href: href.to_owned(), reason });
+        return Err(IoError::Href {
+            href: href.to_owned(),
+            reason,
+        });
     }
-    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let found_etag = format!("{:x}-{:x}", metadata.len(), modified.map_or(0, |time| time.as_nanos()));
+    let modified = metadata
+        .modified()
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let found_etag = format!(
+        "{:x}-{:x}",
+        metadata.len(),
+        modified.map_or(0, |time| time.as_nanos())
+    );
     if etag.is_some_and(|expected| expected != found_etag) {
-        return Err(IoError::Changed { href: href.to_owned() });
+        return Err(IoError::Changed {
+            href: href.to_owned(),
+        });
     }
     let len = range.end.min(metadata.len()).saturating_sub(range.start);
     // The buffer is not zeroed first: at the speed of the page cache that would be felt.
@@ -202,9 +214,15 @@ fn read_local(
     file.seek(SeekFrom::Start(range.start)).map_err(failed)?;
     file.take(len).read_to_end(&mut buffer).map_err(failed)?;
     if (buffer.len() as u64) < len {
-        return Err(IoError::Changed { href: href.to_owned() });
+        return Err(IoError::Changed {
+            href: href.to_owned(),
+        });
     }
-    Ok(Fetched { bytes: buffer.into(), object_len: metadata.len(), etag: Some(found_etag) })
+    Ok(Fetched {
+        bytes: buffer.into(),
+        object_len: metadata.len(),
+        etag: Some(found_etag),
+    })
 }
 
 #[cfg(test)]

@@ -76,11 +76,39 @@ pub(crate) fn parse(bytes: &SparseBytes, file_len: u64) -> Result<ParseStep, Str
     Ok(ParseStep::Done(header, directories))
 }
 
+/// Names the format of a file that is no TIFF, by its first bytes.
+fn foreign_format(start: &[u8]) -> String {
+    const FORMATS: [(&[u8], &str); 16] = [
+        (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+        (b"\xff\x4f\xff\x51", "JPEG 2000"),
+        (b"\xff\xd8\xff", "JPEG"),
+        (b"\x89PNG", "PNG"),
+        (b"GIF8", "GIF"),
+        (b"RIFF", "WebP or another RIFF"),
+        (b"\x89HDF\r\n", "HDF5 or netCDF-4"),
+        (b"CDF", "netCDF"),
+        (b"\x0e\x03\x13\x01", "HDF4"),
+        (b"GRIB", "GRIB"),
+        (b"PK\x03\x04", "zip"),
+        (b"\x1f\x8b", "gzip"),
+        (b"<VRTDataset", "VRT"),
+        (b"<", "XML"),
+        (b"{", "JSON"),
+        (b"SQLite format 3", "SQLite or GeoPackage"),
+    ];
+    match FORMATS.iter().find(|(magic, _)| start.starts_with(magic)) {
+        Some((_, name)) => format!(
+            "this is a {name} file, which is not read as a raster; convert it to GeoTIFF first"
+        ),
+        None => "not a TIFF file (no II or MM at its start)".to_owned(),
+    }
+}
+
 fn parse_header(start: &[u8]) -> Result<(Header, u64), String> {
     let is_little_endian = match start.get(..2) {
         Some(b"II") => true,
         Some(b"MM") => false,
-        _ => return Err("not a TIFF file (no II or MM at its start)".to_owned()),
+        _ => return Err(foreign_format(start)),
     };
     let magic = start
         .get(2..4)

@@ -81,14 +81,17 @@ pub(crate) struct ImageLayout {
     pub(crate) is_tiled: bool,
     pub(crate) bands: usize,
     pub(crate) data_type: DataType,
-    /// Stored bits of a sample: 1, 2 or 4 are widened to 8 when decoded.
+    /// Stored bits of a sample: 1 to 7 are widened to 8 when decoded, 9 to 15 to 16.
     pub(crate) bits: u32,
     pub(crate) is_little_endian: bool,
     pub(crate) compression: Compression,
     pub(crate) predictor: u16,
     pub(crate) interleave: Interleave,
     pub(crate) is_bit_order_reversed: bool,
+    pub(crate) photometric: u64,
     pub(crate) extra_samples: Vec<u64>,
+    /// Red, green, blue per value, where the file has a colour map.
+    pub(crate) color_map: Option<Vec<[u8; 3]>>,
     /// Offset of each block; 0 with count 0 means not stored (sparse).
     pub(crate) offsets: Vec<u64>,
     pub(crate) counts: Vec<u64>,
@@ -159,6 +162,10 @@ impl ImageLayout {
             predictor: directory.uint(tag::PREDICTOR).unwrap_or(1) as u16,
             interleave,
             is_bit_order_reversed: directory.uint(tag::FILL_ORDER) == Some(2),
+            photometric: directory.uint(tag::PHOTOMETRIC).unwrap_or(1),
+            color_map: directory
+                .uints(tag::COLOR_MAP)
+                .and_then(|map| color_map(&map)),
             extra_samples: directory.uints(tag::EXTRA_SAMPLES).unwrap_or_default(),
             offsets: Vec::new(),
             counts: Vec::new(),
@@ -341,6 +348,21 @@ impl ImageLayout {
     }
 }
 
+/// Returns the colour map of the tag: all reds, all greens, all blues, 16 bits each.
+fn color_map(values: &[u64]) -> Option<Vec<[u8; 3]>> {
+    let count = values.len() / 3;
+    let byte = |value: u64| (value >> 8).min(255) as u8;
+    let color = |index: usize| {
+        [
+            values[index],
+            values[count + index],
+            values[2 * count + index],
+        ]
+        .map(byte)
+    };
+    (count > 0).then(|| (0..count).map(color).collect())
+}
+
 fn dimension(value: u64, name: &str) -> Result<u32, String> {
     // A grid beyond 2^31 pixels a side is not a picture of the Earth at any resolution in use.
     u32::try_from(value)
@@ -361,7 +383,8 @@ fn same(name: &str, values: &[u64]) -> Result<u64, String> {
 
 fn sample_type(bits: u64, format: u64) -> Result<DataType, String> {
     Ok(match (format, bits) {
-        (1 | 4, 1 | 2 | 4 | 8) => DataType::U8,
+        (1 | 4, 1..=8) => DataType::U8,
+        (1 | 4, 9..=15) => DataType::U16,
         (1 | 4, 16) => DataType::U16,
         (1 | 4, 32) => DataType::U32,
         (1 | 4, 64) => DataType::U64,

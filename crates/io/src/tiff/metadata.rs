@@ -11,6 +11,8 @@ pub(crate) struct BandMetadata {
     pub(crate) offset: Option<f64>,
     pub(crate) unit: Option<String>,
     pub(crate) color_interpretation: Option<String>,
+    /// Further items of the band in the default domain.
+    pub(crate) items: Vec<(String, String)>,
 }
 
 /// Content of a `GDAL_METADATA` tag.
@@ -83,6 +85,9 @@ impl GdalMetadata {
             }
             "unittype" => band.unit = Some(value.to_owned()).filter(|text| !text.is_empty()),
             "colorinterp" => band.color_interpretation = Some(value.to_owned()),
+            "" if item.attribute("domain").is_none_or(str::is_empty) => {
+                band.items.push((name.to_owned(), value.to_owned()));
+            }
             _ => {}
         }
     }

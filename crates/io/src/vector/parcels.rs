@@ -55,6 +55,19 @@ impl Parcels {
         self.places.len()
     }
 
+    /// Frees the coordinates; ids and number stay, and every polygon is empty from now on.
+    pub fn drop_geometry(&mut self) {
+        self.blocks = Vec::new();
+        self.rings = Vec::new();
+        self.places.iter_mut().for_each(|place| {
+            *place = Place {
+                block: 0,
+                coord: 0,
+                ring: 0,
+            }
+        });
+    }
+
     /// True where there is no parcel.
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()

@@ -15,8 +15,12 @@ use crate::place::{command_line, named, open, open_file};
 const KEY: &str = "S2_20210416T105410_503_404_R405_429.tif";
 const SIDE: u32 = 400;
 /// Within one row of blocks: one request.
-/// Within one row of blocks: one request.
-const WINDOW: Window = Window { col: 350, row: 385, width: 50, height: 15 };
+const WINDOW: Window = Window {
+    col: 350,
+    row: 325,
+    width: 50,
+    height: 15,
+};
 
 /// A raster of 160 kB of noise on a server.
 struct World {
@@ -203,7 +207,7 @@ async fn what_heals_is_not_noticed() {
         Fault::ShortBody { bytes: 1000 },
         Fault::ShortBody { bytes: 0 },
         Fault::ResetAt { byte: 0 },
-        Fault::ResetAt { byte: 20_000 },
+        Fault::ResetAt { byte: 2_000 },
         Fault::LoseResponse,
         Fault::WrongContentRange,
     ];

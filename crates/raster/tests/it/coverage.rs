@@ -134,6 +134,7 @@ fn polygons() -> Vec<(String, MultiPolygon<f64>)> {
         .map(|entry| entry.unwrap().path())
         .collect();
     files.sort();
+    assert_eq!(files.len(), 4);
     let read = |path: &PathBuf| parse_wkt(&std::fs::read_to_string(path).unwrap());
     files
         .iter()

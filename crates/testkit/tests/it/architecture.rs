@@ -185,7 +185,10 @@ fn sources(folder: &Path) -> BTreeMap<PathBuf, String> {
         for entry in entries {
             let path = entry.expect("a file").path();
             if path.is_dir() {
-                folders.push(path);
+                // Unit tests in a folder of their own ship as little as those at the end of a file.
+                if path.file_name().is_none_or(|name| name != "tests") {
+                    folders.push(path);
+                }
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(&path).expect("a source file");
                 found.insert(path, text);

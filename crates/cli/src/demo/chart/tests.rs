@@ -59,7 +59,40 @@ fn tiny() -> Chart {
 fn a_tiny_chart_looks_like_this() {
     let text = render(&tiny());
     let (_, body) = text.split_once("</style>\n").expect("a style");
-    insta::assert_snapshot!(body, @"");
+    insta::assert_snapshot!(body, @r#"
+    <rect class="bg" width="960" height="268"/>
+    <text class="title" x="56" y="30">Parcel &lt;7&gt; &amp; &quot;co&quot;</text>
+    <text class="soft" x="56" y="50">maize </text>
+    <text class="name" x="56.0" y="80.0">NDVI</text>
+    <text x="929.4" y="80.0">a</text>
+    <path class="line l0" d="M899.4 76.0H923.4"/>
+    <circle class="d0" cx="911.4" cy="76.0" r="2.8"></circle>
+    <line class="event" x1="339.9" x2="339.9" y1="92.0" y2="106.0"/>
+    <text class="halo" x="343.9" y="102.0">mowing 11 Mar</text>
+    <line class="grid" x1="56" x2="936" y1="206.0" y2="206.0"/>
+    <text class="soft" text-anchor="end" x="48.0" y="210.0">0.0</text>
+    <line class="grid" x1="56" x2="936" y1="186.0" y2="186.0"/>
+    <text class="soft" text-anchor="end" x="48.0" y="190.0">0.2</text>
+    <line class="grid" x1="56" x2="936" y1="166.0" y2="166.0"/>
+    <text class="soft" text-anchor="end" x="48.0" y="170.0">0.4</text>
+    <line class="grid" x1="56" x2="936" y1="146.0" y2="146.0"/>
+    <text class="soft" text-anchor="end" x="48.0" y="150.0">0.6</text>
+    <line class="grid" x1="56" x2="936" y1="126.0" y2="126.0"/>
+    <text class="soft" text-anchor="end" x="48.0" y="130.0">0.8</text>
+    <line class="grid" x1="56" x2="936" y1="106.0" y2="106.0"/>
+    <text class="soft" text-anchor="end" x="48.0" y="110.0">1.0</text>
+    <line class="frame" x1="56" x2="936" y1="206.0" y2="206.0"/>
+    <line class="event" x1="339.9" x2="339.9" y1="106.0" y2="206.0"/>
+    <path class="line l0" d="M141.2 181.0L708.9 131.0"/>
+    <circle class="h l0" cx="425.0" cy="156.0" r="2.8"><title>2021-03-14: 0.50</title></circle>
+    <circle class="d0" cx="141.2" cy="181.0" r="2.8"><title>2021-03-04: 0.25</title></circle>
+    <circle class="d0" cx="708.9" cy="131.0" r="2.8"><title>2021-03-24: 0.75</title></circle>
+    <line class="frame" x1="56.0" x2="56.0" y1="206.0" y2="211.0"/>
+    <text text-anchor="middle" x="496.0" y="224.0">Mar 2021</text>
+    <line class="frame" x1="936.0" x2="936.0" y1="206.0" y2="211.0"/>
+    <text class="soft" x="56.0" y="252.0">footer</text>
+    </svg>
+    "#);
 }
 
 #[test]
