@@ -366,8 +366,8 @@ def test_parcels_without_crs(swath, tile, small_parcels, tmp_path):
     frame = geopandas.read_parquet(small_parcels).set_crs(None, allow_override=True)
     frame.to_file(tmp_path / "loose.shp")
     command = ["zonal", tile, "--parcels", tmp_path / "loose.shp", "-o", tmp_path / "out.csv"]
-    refuse(swath, *command, code={USAGE, DATA}, words=["loose.shp", "--parcels-crs"], folder=tmp_path)
-    swath(*command, "--parcels-crs", "EPSG:32632")
+    refuse(swath, *command, code={USAGE, DATA}, words=["loose.shp", "--crs"], folder=tmp_path)
+    swath(*command, "--crs", "EPSG:32632")
 
 
 def test_parcels_without_ids(swath, tile, small_parcels, tmp_path):

@@ -270,11 +270,21 @@ fn physical(values: ValueStatistics, band: &BandRef, rule: CoverageRule) -> Valu
     let is_unscaled = band.scale == 1.0 && band.offset == 0.0;
     if rule == CoverageRule::Fraction && is_whole && is_unscaled {
         return ValueStatistics {
-            p25: values.p25.trunc(),
-            p50: values.p50.trunc(),
-            p75: values.p75.trunc(),
+            p25: cut(values.p25),
+            p50: cut(values.p50),
+            p75: cut(values.p75),
             ..values
         };
     }
     values.scaled(band.scale, band.offset)
+}
+
+/// Cuts the fraction off, but takes what rounding left beside a whole number for it.
+fn cut(value: f64) -> f64 {
+    let whole = value.round();
+    if (value - whole).abs() <= 1e-9 * whole.abs().max(1.0) {
+        whole
+    } else {
+        value.trunc()
+    }
 }

@@ -111,7 +111,16 @@ pub async fn run(context: &Context, args: ConvertArgs) -> Result<()> {
         };
         write_cog(&target, &spec, &options, &mut source)
     });
-    let report = work.await.context("the conversion panicked")??;
+    let report = work
+        .await
+        .context("the conversion panicked")?
+        .with_context(|| {
+            format!(
+                "{} cannot be converted to {}",
+                args.source,
+                args.target.display()
+            )
+        })?;
     eprintln!(
         "{} bytes written to {}",
         report.bytes,

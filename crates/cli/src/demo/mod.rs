@@ -64,7 +64,7 @@ async fn measure(context: &Context, args: &ExtractArgs) -> Result<ExtractReport>
         .filter(|skipped| is_item(&skipped.reason))
         .collect();
     if !skipped.is_empty() {
-        eprintln!("{} items skipped:", skipped.len());
+        eprintln!("items skipped: {}", skipped.len());
     }
     for skipped in skipped.iter().take(SKIPPED_SHOWN) {
         eprintln!("  {}: {}", skipped.name, skipped.reason);

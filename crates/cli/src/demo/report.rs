@@ -129,7 +129,7 @@ impl Report {
             ""
         };
         if self.skipped > 0 {
-            let _ = writeln!(text, "{} items could not be measured", self.skipped);
+            let _ = writeln!(text, "items that could not be measured: {}", self.skipped);
         }
         let _ = writeln!(
             text,
@@ -156,8 +156,8 @@ impl Report {
         let mut text = "Parcels farthest from the median NDVI of their declared crop (root mean square over months)\n".to_owned();
         let _ = writeln!(
             text,
-            "{:<12}{:<20}{:>8}   {}",
-            "parcel", "declared", "distance", "grown, as the simulation knows"
+            "{:<12}{:<20}{:>8}   grown, as the simulation knows",
+            "parcel", "declared", "distance"
         );
         for odd in &self.odd_parcels {
             let is_wrong = odd.grown != odd.declared;

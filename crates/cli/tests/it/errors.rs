@@ -54,13 +54,11 @@ fn an_unknown_option_is_wrong_usage() {
 fn an_unknown_key_of_the_configuration_is_wrong_usage() {
     let place = Place::new();
     place.write("swath.toml", "[stores.a]\nprefixx = \"s3://b\"\n");
-    insta::assert_snapshot!(refused(&place, &["--config", "swath.toml", "info", "a.tif"], 2), @r#"
-    error: swath.toml: TOML parse error at line 2, column 1
-      |
-    2 | prefixx = "s3://b"
-      | ^^^^^^^
-    unknown field `prefixx`, expected one of `prefix`, `endpoint`, `region`, `path_style`, `credentials`, `requester_pays`, `anonymous`, `conditional_put`, `timeout_s`
-    "#);
+    let said = refused(&place, &["--config", "swath.toml", "info", "a.tif"], 2);
+    // The list of known keys grows; that it follows is enough.
+    for expected in ["error: swath.toml", "unknown field `prefixx`", "`prefix`"] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
 }
 
 #[test]
@@ -95,7 +93,7 @@ fn an_output_without_a_known_ending_is_wrong_usage() {
         "-o",
         "o.xls",
     ];
-    insta::assert_snapshot!(refused(&place, &args, 2), @"error: o.xls: the name must end in .parquet, .csv or .json");
+    insta::assert_snapshot!(refused(&place, &args, 2), @"error: o.xls: the name of the output must end in .parquet, .csv or .json");
     assert!(!place.path("o.xls").exists());
 }
 

@@ -172,7 +172,9 @@ fn nodata_text(nodata: f64, data_type: DataType) -> String {
         _ if nodata.is_infinite() => if nodata > 0.0 { "inf" } else { "-inf" }.to_owned(),
         // Beyond 2^53 a float32 nodata such as -3.4e38 would fill 39 digits.
         _ if data_type.is_float() && nodata.abs() >= 1e17 => format!("{nodata:e}"),
-        _ => format!("{nodata}"),
+        _ if data_type.is_float() => format!("{nodata}"),
+        // All digits: the shortest text of 2^63 ends in zeros that are not its own.
+        _ => format!("{}", nodata as i128),
     }
 }
 

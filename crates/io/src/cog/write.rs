@@ -342,6 +342,7 @@ impl<'a> Pyramid<'a> {
             level.spool.copy_to(file).map_err(error)?;
         }
         file.sync_all().map_err(error)?;
+        check_cancelled(self.options)?;
         temporary
             .persist(path)
             .map_err(|failed| error(failed.error))?;
