@@ -104,7 +104,7 @@ fn read_config(path: &Path) -> Result<Config> {
         // Only the place is shown: the line itself may hold a secret.
         let line = error
             .span()
-            .map_or(1, |span| text[..span.start].lines().count().max(1));
+            .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
         UsageError(format!(
             "{}, line {line}: {}",
             path.display(),
