@@ -401,9 +401,8 @@ def test_a_folder_without_rasters(swath, small_parcels, tmp_path):
     folder = tmp_path / "empty"
     folder.mkdir()
     outcome = swath.run("extract", "--items", folder, "--parcels", small_parcels, "-o", tmp_path / "out.parquet")
-    # No items is no crash; it is said either way.
-    assert outcome.code in {0, USAGE, DATA, NOT_FOUND}, outcome
-    assert "0 items" in outcome.stderr or "empty" in outcome.stderr, outcome.stderr
+    assert outcome.code == NOT_FOUND, outcome
+    assert "neither a STAC item nor a GeoTIFF" in outcome.stderr, outcome.stderr
 
 
 WRONG_USAGE = {

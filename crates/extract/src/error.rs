@@ -46,6 +46,12 @@ pub enum ExtractError {
         /// Why, and what to do.
         reason: String,
     },
+    /// There is nothing to measure.
+    #[error("{href}: neither a STAC item nor a GeoTIFF is in there")]
+    NoItems {
+        /// Files and folders.
+        href: String,
+    },
     /// An output cannot be written.
     #[error("{path}: {reason}", path = path.display())]
     Output {
@@ -94,6 +100,7 @@ impl ExtractError {
             Self::Parcel { .. } | Self::Grid { .. } | Self::Items { .. } => ErrorKind::Data,
             Self::NoBand { .. } | Self::Options { .. } => ErrorKind::Invalid,
             Self::Output { .. } | Self::Cache { .. } | Self::Scratch { .. } => ErrorKind::Upstream,
+            Self::NoItems { .. } => ErrorKind::NotFound,
             Self::Limit { .. } => ErrorKind::Limit,
         }
     }

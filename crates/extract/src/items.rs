@@ -61,6 +61,8 @@ pub struct Skipped {
     pub name: String,
     /// Why.
     pub reason: String,
+    /// True for an image that should have been measured, false for a file that is none.
+    pub is_failure: bool,
 }
 
 /// Finds the items behind paths and URLs.
@@ -81,6 +83,11 @@ pub async fn find_items(stores: &Stores, sources: &[String]) -> Result<ItemList,
                 reason: format!("more than {ITEMS_MAX} items in one run: split it by date"),
             });
         }
+    }
+    if list.items.is_empty() {
+        return Err(ExtractError::NoItems {
+            href: sources.join(" "),
+        });
     }
     let mut seen = BTreeSet::new();
     for item in &list.items {
@@ -179,6 +186,7 @@ async fn find_in_folder(
                 _ => list.skipped.push(Skipped {
                     name: href,
                     reason: "no STAC item".to_owned(),
+                    is_failure: false,
                 }),
             }
         }
@@ -190,6 +198,7 @@ async fn find_in_folder(
             list.skipped.push(Skipped {
                 name: path.display().to_string(),
                 reason: "neither a GeoTIFF nor a STAC item".to_owned(),
+                is_failure: false,
             });
         }
     }

@@ -45,6 +45,7 @@ impl ItemHead {
         self.skipped.as_ref().map(|reason| Skipped {
             name: self.id.clone(),
             reason: reason.clone(),
+            is_failure: true,
         })
     }
 }

@@ -75,13 +75,11 @@ pub struct ExtractReport {
 }
 
 impl ExtractReport {
-    /// Returns how many items failed for their data, not for their date or place.
+    /// Returns how many images could not be measured for their own data.
     pub fn failures(&self) -> usize {
         self.skipped
             .iter()
-            .filter(|skipped| {
-                !skipped.reason.starts_with("neither") && skipped.reason != "no STAC item"
-            })
+            .filter(|skipped| skipped.is_failure)
             .count()
     }
 }
@@ -151,9 +149,6 @@ pub async fn extract(
     )?;
     report.rows = writer.finish()?;
     journal.remove();
-    if report.measured == 0 {
-        report.skipped.sort_by(|a, b| a.name.cmp(&b.name));
-    }
     let shift = |used: UsedShift| (used.from, used.to, used.method, used.accuracy_m);
     report.shifts = extractor.shifts().into_iter().map(shift).collect();
     Ok(report)
@@ -186,17 +181,20 @@ async fn date_items(
             return Ok(Err(Skipped {
                 name: source.id,
                 reason: "the item has neither datetime nor start_datetime".to_owned(),
+                is_failure: true,
             }));
         };
         match open(&asset.asset).await? {
             Err(reason) => Ok(Err(Skipped {
                 name: source.id,
                 reason,
+                is_failure: true,
             })),
             Ok(raster) => Ok(match raster_datetime(&raster, &source.id, pattern) {
                 Err(reason) => Err(Skipped {
                     name: source.id,
                     reason,
+                    is_failure: true,
                 }),
                 Ok(datetime) => Ok(DatedItem {
                     datetime_us: datetime.timestamp_micros(),

@@ -9,7 +9,9 @@ mod geokeys;
 mod geokeys_read;
 mod geokeys_write;
 mod method;
+mod proj_names;
 pub(crate) mod proj_text;
+pub(crate) mod proj_write;
 mod projjson_read;
 mod projjson_write;
 pub(crate) mod registry;
@@ -245,7 +247,7 @@ impl Crs {
     }
 
     fn of_definition(definition: Definition, text: String) -> Self {
-        let engine = definition.projected.as_ref().map(proj_text::engine_of);
+        let engine = definition.projected.as_ref().map(proj_write::engine_of);
         let projection = match &engine {
             Some(None) => Err(unsupported(&definition)),
             Some(Some(engine)) => {
@@ -254,7 +256,7 @@ impl Crs {
             None => Projection::new(&definition.geodetic, None, definition.system()),
         };
         let proj_string = projection.is_ok().then(|| {
-            proj_text::write(
+            proj_write::write(
                 &definition.geodetic,
                 engine.flatten().as_deref(),
                 definition.system(),
@@ -297,7 +299,7 @@ impl Crs {
             .as_ref()
             .map_or("unnamed".into(), |definition| definition.name().to_string());
         Ok(Self(Arc::new(Inner {
-            proj_string: Some(proj_text::write(
+            proj_string: Some(proj_write::write(
                 &read.geodetic,
                 read.engine.as_deref(),
                 &read.system,

@@ -1,4 +1,4 @@
-//! PROJ strings: read into a definition where we know the projection, and written for the engine.
+//! PROJ strings, read into a definition where we know the projection; `proj_write` writes them.
 
 use std::fmt::Write as _;
 
@@ -6,6 +6,7 @@ use super::definition::{
     Conversion, Datum, Definition, Ellipsoid, Geodetic, Meridian, Projected, System, Unit,
 };
 use super::method::Method;
+use super::proj_names::{DATUMS, ELLIPSOIDS, MERIDIANS, MORE_ELLIPSOIDS, MORE_UNITS, UNITS};
 use super::registry;
 
 /// The parts of a PROJ string: key and value in order, the leading `+` taken away.
@@ -120,117 +121,6 @@ pub(crate) fn read_angle(text: &str) -> Option<f64> {
     let value = sign * total;
     value.is_finite().then_some(value)
 }
-
-/// PROJ's names of ellipsoids with their EPSG codes.
-const ELLIPSOIDS: &[(&str, u32)] = &[
-    ("WGS84", 7030),
-    ("GRS80", 7019),
-    ("bessel", 7004),
-    ("intl", 7022),
-    ("airy", 7001),
-    ("mod_airy", 7002),
-    ("clrk66", 7008),
-    ("clrk80", 7012),
-    ("clrk80ign", 7011),
-    ("krass", 7024),
-    ("GRS67", 7036),
-    ("WGS72", 7043),
-    ("aust_SA", 7003),
-    ("helmert", 7020),
-    ("evrst30", 7015),
-    ("bess_nam", 7046),
-    ("danish", 7051),
-];
-
-/// PROJ's names of ellipsoids without an EPSG code: semi-major axis and inverse flattening.
-const MORE_ELLIPSOIDS: &[(&str, f64, f64)] = &[
-    ("sphere", 6370997.0, 0.0),
-    ("IAU76", 6378140.0, 298.257),
-    ("WGS60", 6378165.0, 298.3),
-    ("WGS66", 6378145.0, 298.25),
-    ("new_intl", 6378157.5, 298.249_615_390_031_36),
-    ("hough", 6378270.0, 297.0),
-    ("APL4.9", 6378137.0, 298.25),
-    ("NWL9D", 6378145.0, 298.25),
-    ("MERIT", 6378137.0, 298.257),
-    ("SGS85", 6378136.0, 298.257),
-    ("fschr60", 6378166.0, 298.3),
-    ("fschr68", 6378150.0, 298.3),
-    ("CPM", 6375738.7, 334.29),
-    ("delmbr", 6376428.0, 311.5),
-    ("andrae", 6377104.43, 300.0),
-    ("evrst48", 6377304.063, 300.8017),
-    ("evrst56", 6377301.243, 300.8017),
-    ("evrst69", 6377295.664, 300.8017),
-    ("evrstSS", 6377298.556, 300.8017),
-    ("SEasia", 6378155.0, 298.300_000_240_855_4),
-    ("walbeck", 6376896.0, 302.780_000_181_568_1),
-    ("plessis", 6376523.0, 308.641_002_766_598_9),
-    ("lerch", 6378139.0, 298.257),
-    ("engelis", 6378136.05, 298.2566),
-    ("kaula", 6378163.0, 298.24),
-    ("PZ90", 6378136.0, 298.25784),
-    ("GSK2011", 6378136.5, 298.2564151),
-    ("CGCS2000", 6378137.0, 298.257222101),
-];
-
-/// PROJ's names of datums with their EPSG codes.
-const DATUMS: &[(&str, u32)] = &[
-    ("WGS84", 6326),
-    ("NAD83", 6269),
-    ("NAD27", 6267),
-    ("GGRS87", 6121),
-    ("potsdam", 6314),
-    ("carthage", 6223),
-    ("hermannskogel", 6312),
-    ("ire65", 6299),
-    ("nzgd49", 6272),
-    ("OSGB36", 6277),
-];
-
-/// PROJ's names of linear units.
-const UNITS: &[(&str, u32)] = &[
-    ("m", 9001),
-    ("km", 9036),
-    ("ft", 9002),
-    ("us-ft", 9003),
-    ("yd", 9096),
-    ("kmi", 9030),
-    ("mi", 9093),
-    ("ch", 9097),
-    ("link", 9098),
-    ("fath", 9014),
-    ("ind-ft", 9080),
-    ("ind-yd", 9084),
-];
-const MORE_UNITS: &[(&str, f64)] = &[
-    ("dm", 0.1),
-    ("cm", 0.01),
-    ("mm", 0.001),
-    ("in", 0.0254),
-    ("us-in", 100.0 / 3937.0),
-    ("us-yd", 3600.0 / 3937.0),
-    ("us-ch", 79200.0 / 3937.0),
-    ("us-mi", 6336000.0 / 3937.0),
-    ("ind-ch", 20.11669506),
-];
-
-/// PROJ's names of prime meridians with their EPSG codes.
-const MERIDIANS: &[(&str, u32)] = &[
-    ("greenwich", 8901),
-    ("lisbon", 8902),
-    ("paris", 8903),
-    ("bogota", 8904),
-    ("madrid", 8905),
-    ("rome", 8906),
-    ("bern", 8907),
-    ("jakarta", 8908),
-    ("ferro", 8909),
-    ("brussels", 8910),
-    ("stockholm", 8911),
-    ("athens", 8912),
-    ("oslo", 8913),
-];
 
 /// A PROJ string as understood: what can be computed, and what can be said in other languages.
 pub(crate) struct ReadProj {
@@ -819,101 +709,6 @@ fn read_utm(parts: &ProjText) -> Result<Conversion, String> {
             (8807, if is_south { 10_000_000.0 } else { 0.0 }),
         ],
     })
-}
-
-/// Writes the projection of a conversion for the engine, without datum and unit; `None` where the
-/// method cannot be computed.
-///
-/// For systems that count to the west or the south the false origin changes its sign, because the
-/// engine works with easting and northing and the result is negated.
-pub(crate) fn engine_of(projected: &Projected) -> Option<String> {
-    let conversion = &projected.conversion;
-    let spec = conversion.method.spec()?;
-    let (sign_x, sign_y) = projected.system.signs();
-    let is_swiss = conversion.method == Method::ObliqueMercatorB
-        && conversion.get(8813) == Some(90.0)
-        && conversion.get(8814).is_none_or(|angle| angle == 90.0);
-    let mut text = format!("+proj={}", if is_swiss { "somerc" } else { spec.proj });
-    for (code, value) in conversion.method.parameters_of(conversion) {
-        if !value.is_finite() {
-            return None;
-        }
-        let key = spec
-            .parameters
-            .iter()
-            .find(|parameter| parameter.code == code)?
-            .proj;
-        let (key, value) = match key {
-            "" | "alpha" | "gamma" if is_swiss || key.is_empty() => continue,
-            "lonc" if is_swiss => ("lon_0", value),
-            "x_0" => (key, value * sign_x),
-            "y_0" => (key, value * sign_y),
-            other => (other, value),
-        };
-        let _ = write!(text, " +{key}={value}");
-    }
-    let extra = match conversion.method {
-        Method::LambertConic1 => {
-            format!(" +lat_1={}", conversion.get(8801).unwrap_or(0.0))
-        }
-        Method::PolarStereographicB => {
-            let pole = if conversion.get(8832).unwrap_or(90.0) < 0.0 {
-                -90
-            } else {
-                90
-            };
-            format!(" +lat_0={pole}")
-        }
-        Method::ObliqueMercatorA => " +no_uoff".into(),
-        // Spherical formulas for an ellipsoid run on the sphere of the same area.
-        Method::AzimuthalEqualAreaSpherical | Method::CylindricalEqualAreaSpherical => {
-            " +R_A".into()
-        }
-        _ => String::new(),
-    };
-    text.push_str(&extra);
-    Some(text)
-}
-
-/// Writes the ellipsoid for the engine.
-pub(crate) fn ellipsoid_text(ellipsoid: &Ellipsoid) -> String {
-    if ellipsoid.is_sphere() {
-        return format!("+R={}", ellipsoid.a_m);
-    }
-    format!("+a={} +rf={}", ellipsoid.a_m, ellipsoid.inverse_flattening)
-}
-
-/// Writes a whole CRS as a PROJ string.
-pub(crate) fn write(geodetic: &Geodetic, engine: Option<&str>, system: &System) -> String {
-    let datum = &geodetic.datum;
-    let mut text = engine.unwrap_or("+proj=longlat").to_string();
-    if datum.code == Some(6326) {
-        text.push_str(" +datum=WGS84");
-    } else {
-        let _ = write!(text, " {}", ellipsoid_text(&datum.ellipsoid));
-    }
-    if let Some(to_wgs84) = datum.to_wgs84 {
-        let numbers: Vec<String> = to_wgs84.iter().map(f64::to_string).collect();
-        let _ = write!(text, " +towgs84={}", numbers.join(","));
-    }
-    if datum.meridian.longitude != 0.0 {
-        let _ = write!(text, " +pm={}", datum.meridian.longitude);
-    }
-    if engine.is_some() {
-        match system.signs() {
-            _ if system.is_southing_westing() => text.push_str(" +axis=swu"),
-            (x, y) if x < 0.0 && y < 0.0 => text.push_str(" +axis=wsu"),
-            (x, _) if x < 0.0 => text.push_str(" +axis=wnu"),
-            _ => {}
-        }
-        if system.unit.factor == 1.0 {
-            text.push_str(" +units=m");
-        } else {
-            let _ = write!(text, " +to_meter={}", system.unit.factor);
-        }
-    }
-    text.push_str(" +no_defs");
-    text
 }
 
 #[cfg(test)]

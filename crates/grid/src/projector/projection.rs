@@ -10,7 +10,7 @@ use proj4rs::transform::{Transform, TransformClosure};
 
 use crate::Point;
 use crate::crs::definition::{Geodetic, System};
-use crate::crs::proj_text::ellipsoid_text;
+use crate::crs::proj_write::ellipsoid_text;
 
 /// Number of the first point that could not be computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
