@@ -193,7 +193,7 @@ fn absent_empty_and_contradictory_arguments_are_refused() {
     let code = |args: &[&str]| place.swath(args).code;
     assert_eq!(code(&["demo", "--data", "none"]), 4);
     std::fs::create_dir(place.path("empty")).expect("a folder");
-    assert_eq!(code(&["demo", "--data", "empty"]), 2);
+    assert_eq!(code(&["demo", "--data", "empty"]), 4);
     assert_eq!(code(&["demo", "--data", "data", "--count", "5"]), 2);
     assert_eq!(code(&["demo", "--count", "0"]), 2);
     assert_eq!(code(&["demo", "--data", "data", "--parcel", "77"]), 2);
