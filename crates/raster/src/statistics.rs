@@ -1,7 +1,8 @@
 //! Exact statistics of the pixels of one parcel.
 //!
-//! Values are collected, sorted once, and every statistic is taken from the sorted list: the result
-//! does not depend on the order of collection, on blocks or on threads.
+//! Values are collected first. Minimum, maximum and quantiles depend on the set of values only; they
+//! are selected, or taken from the sorted list. Mean and deviation are sums in the order of
+//! collection, which the caller fixes: another order may change their last digits.
 //!
 //! Quantiles. `Centre`: linear interpolation between order statistics (Hyndman and Fan 1996, type 7;
 //! numpy's default). `Fraction`: type 7 for weighted data on distinct values v_i with summed weights
