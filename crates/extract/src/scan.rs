@@ -12,7 +12,7 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt};
 use swath_grid::GeoBox;
 use swath_io::{DecodeScratch, DecodedBlock, FetchedBlock, GeoTiff, IoError, compute};
-use swath_raster::{CoverageRule, DataType, Mask, Statistics, for_pixels};
+use swath_raster::{CoverageRule, DataType, Mask, Pixels, Statistics, for_pixels};
 
 use crate::ExtractError;
 use crate::class_mask::{ClassMask, FetchedMask};
@@ -28,6 +28,10 @@ const BATCH_UNITS: usize = 64;
 const BATCHES_AHEAD_REMOTE: usize = 8;
 /// Batches fetched ahead from this machine.
 const BATCHES_AHEAD_LOCAL: usize = 2;
+/// Blocks that one compute thread decodes together: their streams are decompressed side by side.
+const BLOCKS_TOGETHER: usize = 4;
+/// Decoded bytes that it holds for them, about.
+const BYTES_TOGETHER: u64 = 16 << 20;
 /// Part of the memory that waiting values may take before they go to scratch space.
 const WAITING_SHARE: usize = 2;
 
@@ -174,9 +178,9 @@ pub(crate) async fn scan(scan: &Scan, table: &CoverageTable) -> Result<ScanResul
         futures::stream::iter(batches)
             .map(|batch| async { fetch(scan, batch?).await })
             .buffered(batches_ahead)
-            .map_ok(|fetched| futures::stream::iter(fetched.into_iter().map(Ok)))
+            .map_ok(|fetched| futures::stream::iter(groups(fetched).into_iter().map(Ok)))
             .try_flatten()
-            .map(|fetched: Result<FetchedUnit, ExtractError>| {
+            .map(|fetched: Result<Vec<FetchedUnit>, ExtractError>| {
                 let (scan, data_types) = (scan.clone(), data_types.clone());
                 async move {
                     let fetched = fetched?;
@@ -298,46 +302,87 @@ async fn fetch(scan: &Scan, batch: Vec<Unit>) -> Result<Vec<FetchedUnit>, Extrac
     Ok(fetched)
 }
 
-/// Decodes a unit and gathers its parcels: the work of one compute thread.
+/// Puts fetched units into groups that one compute thread works on.
+fn groups(fetched: Vec<FetchedUnit>) -> Vec<Vec<FetchedUnit>> {
+    let mut groups: Vec<Vec<FetchedUnit>> = Vec::new();
+    let (mut blocks, mut bytes) = (0, 0);
+    for unit in fetched {
+        let own_blocks: usize = unit.sources.iter().map(Vec::len).sum();
+        let own_bytes: u64 = unit
+            .sources
+            .iter()
+            .flatten()
+            .map(FetchedBlock::decoded_bytes)
+            .sum();
+        match groups.last_mut() {
+            Some(group)
+                if blocks + own_blocks <= BLOCKS_TOGETHER
+                    && bytes + own_bytes <= BYTES_TOGETHER =>
+            {
+                group.push(unit);
+                (blocks, bytes) = (blocks + own_blocks, bytes + own_bytes);
+            }
+            _ => {
+                groups.push(vec![unit]);
+                (blocks, bytes) = (own_blocks, own_bytes);
+            }
+        }
+    }
+    groups
+}
+
+/// Decodes units and gathers their parcels: the work of one compute thread.
 fn process(
     scan: &Scan,
     data_types: &[DataType],
-    fetched: FetchedUnit,
+    units: Vec<FetchedUnit>,
     scratch: &mut DecodeScratch,
 ) -> Result<(Vec<Outcome>, u64), ExtractError> {
-    let FetchedUnit {
+    let blocks: Vec<&FetchedBlock> = units
+        .iter()
+        .flat_map(|unit| unit.sources.iter().flatten())
+        .collect();
+    let bytes = blocks.iter().map(|block| block.stored_bytes()).sum();
+    let mut decoded = FetchedBlock::decode_all(&blocks, scratch)?.into_iter();
+    let mut outcomes = Vec::new();
+    for FetchedUnit {
         unit,
         sources,
         masks,
-    } = fetched;
-    let bytes = sources
-        .iter()
-        .flatten()
-        .map(FetchedBlock::stored_bytes)
-        .sum();
-    let mut classes = Mask::All;
-    for (mask, parts) in scan.masks.iter().zip(masks) {
-        classes = classes.and(&mask.decode(parts, &scan.geobox, &unit.window, scratch)?);
+    } in units
+    {
+        let mut classes = Mask::All;
+        for (mask, parts) in scan.masks.iter().zip(masks) {
+            classes = classes.and(&mask.decode(parts, &scan.geobox, &unit.window, scratch)?);
+        }
+        let mut bands = Vec::with_capacity(data_types.len());
+        for blocks in &sources {
+            let parts = decoded.by_ref().take(blocks.len()).collect();
+            let block = DecodedBlock::assemble(unit.window, parts)?;
+            let masks = block.masks.into_iter().map(|mask| mask.and(&classes));
+            bands.extend(block.bands.into_iter().zip(masks));
+        }
+        gather_unit(scan, data_types, &unit, &bands, &mut outcomes);
+        bands
+            .into_iter()
+            .for_each(|(pixels, _)| scratch.recycle(pixels));
     }
-    let mut decoded = Vec::with_capacity(sources.len());
-    for blocks in &sources {
-        let parts = blocks
-            .iter()
-            .map(|block| block.decode(scratch))
-            .collect::<Result<Vec<_>, IoError>>()?;
-        decoded.push(DecodedBlock::assemble(unit.window, parts)?);
-    }
-    let bands: Vec<_> = decoded
-        .iter_mut()
-        .flat_map(|block| block.bands.iter().zip(block.masks.drain(..)))
-        .map(|(pixels, mask)| (pixels, mask.and(&classes)))
-        .collect();
+    Ok((outcomes, bytes))
+}
+
+/// Gathers the parcels of a unit out of its bands and finishes those that lie wholly in it.
+fn gather_unit(
+    scan: &Scan,
+    data_types: &[DataType],
+    unit: &Unit,
+    bands: &[(Pixels, Mask)],
+    outcomes: &mut Vec<Outcome>,
+) {
     let mut lists: Vec<ValueList> = data_types
         .iter()
         .map(|kind| ValueList::new(*kind))
         .collect();
     let mut list_scratch = ListScratch::default();
-    let mut outcomes = Vec::with_capacity(unit.pieces.len());
     for piece in &unit.pieces {
         let record = piece.record();
         for ((pixels, mask), list) in bands.iter().zip(&mut lists) {
@@ -377,7 +422,6 @@ fn process(
             }
         });
     }
-    Ok((outcomes, bytes))
 }
 
 fn band_result(statistics: Statistics, area: Area) -> BandResult {

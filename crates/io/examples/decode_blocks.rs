@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use futures::TryStreamExt;
 use swath_access::{Resource, Viewer};
-use swath_io::{AwsEnvironment, BlockPlan, DecodeScratch, GeoTiff, Stores, blocks};
+use swath_io::{AwsEnvironment, BlockPlan, DecodeScratch, FetchedBlock, GeoTiff, Stores, blocks};
+
+/// Blocks decoded together, as a scan does.
+const BLOCKS_TOGETHER: usize = 4;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -24,12 +27,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let mut scratch = DecodeScratch::default();
     let (mut values, mut sum) = (0u64, 0.0);
-    let mut stream = std::pin::pin!(blocks(&raster, plan));
+    let mut stream = std::pin::pin!(blocks(&raster, plan).try_chunks(BLOCKS_TOGETHER));
     while let Some(fetched) = stream.try_next().await? {
-        let block = fetched.decode(&mut scratch)?;
-        for pixels in &block.bands {
+        let fetched: Vec<&FetchedBlock> = fetched.iter().collect();
+        for pixels in FetchedBlock::decode_all(&fetched, &mut scratch)?
+            .into_iter()
+            .flat_map(|block| block.bands)
+        {
             values += pixels.len() as u64;
             sum += pixels.get_f64(0);
+            scratch.recycle(pixels);
         }
     }
     println!("{values} values in {count} blocks (first values sum to {sum})");

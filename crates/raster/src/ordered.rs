@@ -25,8 +25,8 @@ pub trait SortKey: Copy + Ord + Default + Send + Sync + std::fmt::Debug + 'stati
     /// Takes key and weight apart.
     fn split(weighted: Self::Weighted) -> (Self, f32);
 
-    /// Returns 16 bits that scatter keys.
-    fn hash_bits(self) -> u16;
+    /// Returns 32 bits that scatter keys, the higher ones best.
+    fn hash_bits(self) -> u32;
 
     /// Returns the 32 highest bits: they order keys but for those that share them.
     fn high_bits(self) -> u32;
@@ -43,8 +43,8 @@ impl SortKey for u32 {
         ((weighted >> 32) as u32, f32::from_bits(weighted as u32))
     }
     #[inline]
-    fn hash_bits(self) -> u16 {
-        (self.wrapping_mul(0x9e37_79b1) >> 16) as u16
+    fn hash_bits(self) -> u32 {
+        self.wrapping_mul(0x9e37_79b1)
     }
     #[inline]
     fn high_bits(self) -> u32 {
@@ -63,8 +63,8 @@ impl SortKey for u64 {
         ((weighted >> 64) as u64, f32::from_bits(weighted as u32))
     }
     #[inline]
-    fn hash_bits(self) -> u16 {
-        (self.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as u16
+    fn hash_bits(self) -> u32 {
+        (self.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
     }
     #[inline]
     fn high_bits(self) -> u32 {
@@ -83,8 +83,8 @@ impl SortKey for u128 {
         (weighted, 1.0)
     }
     #[inline]
-    fn hash_bits(self) -> u16 {
-        (self >> 64) as u64 as u16
+    fn hash_bits(self) -> u32 {
+        ((self >> 64) as u64).hash_bits()
     }
     #[inline]
     fn high_bits(self) -> u32 {

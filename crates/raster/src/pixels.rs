@@ -82,6 +82,12 @@ pub trait Sample: Copy + PartialOrd + Default + Send + Sync + 'static {
 
     /// Wraps a vector of this type.
     fn wrap(values: Vec<Self>) -> Pixels;
+
+    /// Takes the vector out of `pixels` if it is of this type.
+    ///
+    /// # Errors
+    /// Gives `pixels` back where it is of another type.
+    fn unwrap_values(pixels: Pixels) -> Result<Vec<Self>, Pixels>;
 }
 
 /// Values of one band, row by row from the north-west corner, in the stored type.
@@ -218,6 +224,12 @@ macro_rules! integer_sample {
             fn wrap(values: Vec<Self>) -> Pixels {
                 Pixels::$variant(values)
             }
+            fn unwrap_values(pixels: Pixels) -> Result<Vec<Self>, Pixels> {
+                match pixels {
+                    Pixels::$variant(values) => Ok(values),
+                    other => Err(other),
+                }
+            }
         }
     };
 }
@@ -246,6 +258,12 @@ macro_rules! float_sample {
             }
             fn wrap(values: Vec<Self>) -> Pixels {
                 Pixels::$variant(values)
+            }
+            fn unwrap_values(pixels: Pixels) -> Result<Vec<Self>, Pixels> {
+                match pixels {
+                    Pixels::$variant(values) => Ok(values),
+                    other => Err(other),
+                }
             }
         }
     };

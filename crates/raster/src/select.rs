@@ -8,18 +8,20 @@
 use crate::ordered::SortKey;
 use crate::statistics::interpolate;
 
-/// Most buckets between the smallest and the largest value.
-const BUCKETS_MAX: usize = 256;
-/// Values that a bucket should hold, about.
-const BUCKET_VALUES: usize = 4;
+/// Buckets between the smallest and the largest value: as many as a byte can number.
+const BUCKETS: usize = 256;
 /// Fewer values than this are sorted instead.
-const VALUES_MIN: usize = 64;
+const VALUES_MIN: usize = 48;
 /// More values than this are sorted instead: buckets would be long.
 const VALUES_MAX: usize = 8192;
-/// Bits of the table that finds repeats.
-const REPEAT_BITS: usize = 1 << 16;
+/// Most bits of the table that finds repeats.
+const REPEAT_BITS: usize = 1 << 20;
+/// Bits of that table for each value: one value in 256 finds its bit taken by chance.
+const REPEAT_BITS_EACH: usize = 128;
 /// Values whose bit was taken already, after which repeats are likely.
-const SUSPECTS_MAX: usize = 24;
+const SUSPECTS_MAX: usize = 64;
+/// Up to this many values are put in order one by one.
+const INSERTION_MAX: usize = 40;
 
 /// Memory that [`quartiles`] reuses.
 #[derive(Debug)]
@@ -27,16 +29,30 @@ pub(crate) struct SelectScratch<K> {
     counts: Vec<u32>,
     weights: Vec<f64>,
     bits: Vec<u64>,
-    taken: Vec<(K, f64)>,
+    /// Bucket of each value.
+    buckets: Vec<u8>,
+    /// Room for values near the quartiles; the first `taken_len` are.
+    taken: Vec<Taken<K>>,
+    taken_len: usize,
+}
+
+/// A value near a quartile.
+#[derive(Debug, Clone, Copy, Default)]
+struct Taken<K> {
+    key: K,
+    share: f32,
+    bucket: u8,
 }
 
 impl<K> Default for SelectScratch<K> {
     fn default() -> Self {
         Self {
-            counts: vec![0; BUCKETS_MAX],
-            weights: vec![0.0; BUCKETS_MAX],
+            counts: vec![0; BUCKETS],
+            weights: vec![0.0; BUCKETS],
             bits: vec![0; REPEAT_BITS / 64],
+            buckets: Vec::new(),
             taken: Vec::new(),
+            taken_len: 0,
         }
     }
 }
@@ -76,80 +92,173 @@ pub(crate) fn quartiles<K: SortKey>(
     if low == high || (is_weighted && has_repeats(full, part, scratch)) {
         return None;
     }
-    let buckets = (len / BUCKET_VALUES).next_power_of_two().min(BUCKETS_MAX);
-    // Fixed point with 32 bits of fraction; the product stays below `buckets << 32`.
-    let factor = ((buckets as u64) << 32) / (u64::from(high - low) + 1);
-    let bucket_of =
-        |key: K| ((u64::from(key.high_bits() - low) * factor) >> 32) as usize % BUCKETS_MAX;
-    let (counts, weights) = (
-        &mut scratch.counts[..BUCKETS_MAX],
-        &mut scratch.weights[..BUCKETS_MAX],
-    );
-    counts[..buckets].fill(0);
-    for key in full {
-        counts[bucket_of(*key)] += 1;
+    // The eight highest bits in which values differ number the buckets, in order.
+    let shift = (u32::BITS - (high - low).leading_zeros()).saturating_sub(BUCKETS.ilog2());
+    let bucket_of = |key: K| ((key.high_bits() - low) >> shift) as u8;
+    scratch.buckets.clear();
+    scratch
+        .buckets
+        .extend(full.iter().map(|key| bucket_of(*key)));
+    scratch.buckets.extend(part_keys().map(bucket_of));
+    scratch.counts.fill(0);
+    for bucket in &scratch.buckets {
+        scratch.counts[usize::from(*bucket)] += 1;
     }
-    for (weight, count) in weights[..buckets].iter_mut().zip(counts.iter()) {
+    let values = if is_weighted {
+        weighted_quartiles(full, part, total, &to_f64, scratch)?
+    } else {
+        counted_quartiles(full, &to_f64, scratch)
+    };
+    Some(Quartiles {
+        min,
+        max,
+        values: values.map(|found| found.unwrap_or(to_f64(max))),
+    })
+}
+
+/// Returns the quartiles of values that count 1 each.
+#[inline(always)]
+fn counted_quartiles<K: SortKey>(
+    full: &[K],
+    to_f64: &impl Fn(K) -> f64,
+    scratch: &mut SelectScratch<K>,
+) -> [Option<f64>; 3] {
+    let positions = [0.25, 0.5, 0.75].map(|share| share * (full.len() - 1) as f64);
+    let mut is_chosen = [0u8; BUCKETS];
+    let (mut bucket, mut below) = (0, 0);
+    let mut offsets = [(0, 0); 3];
+    let mut chosen_before = 0;
+    let mut last_chosen = None;
+    let mut choose = |rank: usize| {
+        while below + scratch.counts[bucket] as usize <= rank {
+            below += scratch.counts[bucket] as usize;
+            bucket += 1;
+        }
+        if last_chosen != Some(bucket) {
+            is_chosen[bucket] = 1;
+            last_chosen = Some(bucket);
+            chosen_before += scratch.counts[bucket] as usize;
+        }
+        // Place among the taken values: those of this bucket are the last taken so far.
+        chosen_before - scratch.counts[bucket] as usize + rank - below
+    };
+    for (position, offset) in positions.iter().zip(&mut offsets) {
+        let rank = *position as usize;
+        *offset = (choose(rank), choose((rank + 1).min(full.len() - 1)));
+    }
+    take(full, &[], &is_chosen, scratch);
+    let taken = &scratch.taken;
+    let mut found = [None; 3];
+    for ((position, (low, high)), found) in positions.iter().zip(offsets).zip(&mut found) {
+        let (low, high) = (to_f64(taken[low].key), to_f64(taken[high].key));
+        *found = Some(interpolate(low, high, position.fract()));
+    }
+    found
+}
+
+/// Returns the quartiles of values with shares, none of which repeats; `None` within where a quartile
+/// is the largest value, `None` for all where rounding misled.
+#[inline(always)]
+fn weighted_quartiles<K: SortKey>(
+    full: &[K],
+    part: &[K::Weighted],
+    total: f64,
+    to_f64: &impl Fn(K) -> f64,
+    scratch: &mut SelectScratch<K>,
+) -> Option<[Option<f64>; 3]> {
+    for (weight, count) in scratch.weights.iter_mut().zip(&scratch.counts) {
         *weight = f64::from(*count);
     }
-    for pair in part {
-        let (key, share) = K::split(*pair);
-        let bucket = bucket_of(key);
-        counts[bucket] += 1;
-        weights[bucket] += f64::from(share);
+    for (pair, bucket) in part.iter().zip(&scratch.buckets[full.len()..]) {
+        scratch.weights[usize::from(*bucket)] -= 1.0 - f64::from(K::split(*pair).1);
     }
-    let steps = len as f64 - 1.0;
-    // Where a value stands: s of the formula. Without shares it is the rank times the number.
-    let position = |rank: usize, below: f64, weight: f64| rank as f64 * weight + steps * below;
+    let steps = (full.len() + part.len()) as f64 - 1.0;
     let wanted = [0.25, 0.5, 0.75].map(|share| share * steps * total);
-    let is_chosen = choose_buckets(&weights[..buckets], steps, &wanted);
-    let taken = &mut scratch.taken;
-    taken.clear();
-    taken.extend(
-        full.iter()
-            .filter(|key| is_chosen[bucket_of(**key)])
-            .map(|key| (*key, 1.0)),
-    );
-    let shares = part.iter().map(|pair| K::split(*pair));
-    taken.extend(
-        shares
-            .filter(|(key, _)| is_chosen[bucket_of(*key)])
-            .map(|(key, share)| (key, f64::from(share))),
-    );
-    taken.sort_unstable_by_key(|(key, _)| *key);
+    let is_chosen = choose_buckets(&scratch.weights, &scratch.counts, steps, &wanted);
+    take(full, part, &is_chosen, scratch);
     // Walk over the taken values; what lies in buckets left out is known by their sums.
     let (mut rank, mut below, mut next_bucket) = (0, 0.0, 0);
     let mut previous: Option<(f64, f64, usize)> = None;
     let mut found = [None; 3];
-    for (key, weight) in taken.iter() {
-        let bucket = bucket_of(*key);
+    let mut open = 0;
+    for taken in &scratch.taken[..scratch.taken_len] {
+        let bucket = usize::from(taken.bucket);
         while next_bucket < bucket {
-            if !is_chosen[next_bucket] {
-                rank += counts[next_bucket] as usize;
-                below += weights[next_bucket];
+            if is_chosen[next_bucket] == 0 {
+                rank += scratch.counts[next_bucket] as usize;
+                below += scratch.weights[next_bucket];
             }
             next_bucket += 1;
         }
-        let (value, at) = (to_f64(*key), position(rank, below, *weight));
-        for (wanted, found) in wanted.iter().zip(&mut found) {
-            if found.is_none() && at >= *wanted {
-                *found = Some(match previous {
-                    _ if at == *wanted => value,
-                    Some((low, from, last)) if last + 1 == rank => {
-                        interpolate(low, value, (wanted - from) / (at - from))
-                    }
-                    // The value before was not taken: the general sort knows.
-                    _ => return None,
-                });
-            }
+        // Where a value stands: s of the formula.
+        let share = f64::from(taken.share);
+        let (value, at) = (to_f64(taken.key), rank as f64 * share + steps * below);
+        while open < wanted.len() && at >= wanted[open] {
+            found[open] = Some(match previous {
+                _ if at == wanted[open] => value,
+                Some((low, from, last)) if last + 1 == rank => {
+                    interpolate(low, value, (wanted[open] - from) / (at - from))
+                }
+                // The value before was not taken: the general sort knows.
+                _ => return None,
+            });
+            open += 1;
         }
         previous = Some((value, at, rank));
         rank += 1;
-        below += weight;
+        below += share;
     }
-    let largest = to_f64(max);
-    let values = found.map(|found| found.unwrap_or(largest));
-    Some(Quartiles { min, max, values })
+    Some(found)
+}
+
+/// Takes the values of the chosen buckets out, in order.
+#[inline(always)]
+fn take<K: SortKey>(
+    full: &[K],
+    part: &[K::Weighted],
+    is_chosen: &[u8; BUCKETS],
+    scratch: &mut SelectScratch<K>,
+) {
+    let len = full.len() + part.len();
+    let taken = &mut scratch.taken;
+    if taken.len() < len {
+        taken.resize(len, Taken::default());
+    }
+    let (full_buckets, part_buckets) = scratch.buckets.split_at(full.len());
+    let mut kept = 0;
+    // Each value is written, and kept by moving on: no branch that could be guessed wrong.
+    for (key, bucket) in full.iter().zip(full_buckets) {
+        taken[kept] = Taken {
+            key: *key,
+            share: 1.0,
+            bucket: *bucket,
+        };
+        kept += usize::from(is_chosen[usize::from(*bucket)]);
+    }
+    for (pair, bucket) in part.iter().zip(part_buckets) {
+        let (key, share) = K::split(*pair);
+        taken[kept] = Taken {
+            key,
+            share,
+            bucket: *bucket,
+        };
+        kept += usize::from(is_chosen[usize::from(*bucket)]);
+    }
+    scratch.taken_len = kept;
+    let taken = &mut taken[..kept];
+    if kept <= INSERTION_MAX {
+        for index in 1..kept {
+            let value = taken[index];
+            let mut at = index;
+            while at > 0 && taken[at - 1].key > value.key {
+                taken[at] = taken[at - 1];
+                at -= 1;
+            }
+            taken[at] = value;
+        }
+    } else {
+        taken.sort_unstable_by_key(|taken| taken.key);
+    }
 }
 
 /// Marks the buckets that hold the values around each wanted position.
@@ -157,30 +266,25 @@ pub(crate) fn quartiles<K: SortKey>(
 /// The positions of a bucket's values lie within `steps` times the weight below its first and below
 /// its end; the neighbours of a wanted position may stand in the filled buckets next to it.
 #[inline(always)]
-fn choose_buckets(weights: &[f64], steps: f64, wanted: &[f64; 3]) -> [bool; BUCKETS_MAX] {
-    let mut is_chosen = [false; BUCKETS_MAX];
-    let (mut below, mut last_filled) = (0.0, 0);
-    let mut open = 0;
-    let mut wants_next = false;
-    for (bucket, weight) in weights
-        .iter()
-        .enumerate()
-        .filter(|(_, weight)| **weight > 0.0)
-    {
-        below += weight;
-        if std::mem::take(&mut wants_next) {
-            is_chosen[bucket] = true;
+fn choose_buckets(weights: &[f64], counts: &[u32], steps: f64, wanted: &[f64; 3]) -> [u8; BUCKETS] {
+    let mut is_chosen = [0; BUCKETS];
+    let (mut below, mut bucket) = (0.0, 0);
+    let last_filled = counts.iter().rposition(|count| *count > 0).unwrap_or(0);
+    for wanted in wanted {
+        while bucket < last_filled && *wanted > steps * (below + weights[bucket]) {
+            below += weights[bucket];
+            bucket += 1;
         }
-        while open < wanted.len() && wanted[open] <= steps * below {
-            is_chosen[last_filled] = true;
-            is_chosen[bucket] = true;
-            wants_next = true;
-            open += 1;
+        is_chosen[bucket] = 1;
+        let before = counts[..bucket].iter().rposition(|count| *count > 0);
+        let after = counts[bucket + 1..].iter().position(|count| *count > 0);
+        if let Some(before) = before {
+            is_chosen[before] = 1;
         }
-        last_filled = bucket;
+        if let Some(after) = after {
+            is_chosen[bucket + 1 + after] = 1;
+        }
     }
-    // Rounding may leave the last position just above the sum.
-    is_chosen[last_filled] |= open < wanted.len();
     is_chosen
 }
 
@@ -191,13 +295,16 @@ fn has_repeats<K: SortKey>(
     part: &[K::Weighted],
     scratch: &mut SelectScratch<K>,
 ) -> bool {
-    scratch.bits.fill(0);
-    let bits = &mut scratch.bits[..REPEAT_BITS / 64];
+    let wanted_bits = (full.len() + part.len()) * REPEAT_BITS_EACH;
+    let table_bits = wanted_bits.next_power_of_two().min(REPEAT_BITS);
+    let shift = u32::BITS - table_bits.ilog2();
+    let bits = &mut scratch.bits[..table_bits / 64];
+    bits.fill(0);
     let mut suspects = [K::default(); SUSPECTS_MAX];
     let mut suspect_count = 0;
     let mut is_over = false;
     let mut mark = |key: K| {
-        let hash = key.hash_bits() as usize % REPEAT_BITS;
+        let hash = (key.hash_bits() >> shift) as usize;
         let (word, bit) = (&mut bits[hash / 64], 1u64 << (hash % 64));
         if *word & bit != 0 {
             match suspects.get_mut(suspect_count) {

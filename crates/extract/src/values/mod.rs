@@ -261,13 +261,19 @@ pub(crate) fn gather<T: Ordered<Key: ListKey>>(
             }
         }
         Span::Partial { at, shares } => {
-            for (index, (value, bits)) in
-                pixels[at..at + shares.len()].iter().zip(shares).enumerate()
-            {
+            let pixels = pixels[at..at + shares.len()].iter().zip(shares);
+            let mut push = |value: &T, bits: &u32| {
                 let share = f32::from_bits(*bits);
-                if share >= SHARE_MIN && valid.is_valid(at + index) {
+                if share >= SHARE_MIN {
                     part.push(value.to_key().with_weight(share));
                 }
+            };
+            match valid {
+                Mask::Pixels(flags) => {
+                    let kept = pixels.zip(&flags[at..]).filter(|(_, valid)| **valid);
+                    kept.for_each(|((value, bits), _)| push(value, bits));
+                }
+                _ => pixels.for_each(|(value, bits)| push(value, bits)),
             }
         }
     });

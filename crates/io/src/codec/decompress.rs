@@ -1,83 +1,95 @@
 //! Decompression of one stored block into a reused buffer.
 
+use super::inflate::{InflateError, InflateJob, Inflater};
 use crate::tiff::Compression;
 
-/// Buffers and decoder states that a thread keeps between blocks.
-pub struct DecodeScratch {
-    pub(crate) plain: Vec<u8>,
-    pub(crate) row: Vec<u8>,
-    deflate: libdeflater::Decompressor,
-    zstd: Option<zstd::bulk::Decompressor<'static>>,
+/// One stored block and the place of its plain bytes.
+pub(super) struct Decompression<'a> {
+    pub(super) compression: Compression,
+    pub(super) stored: &'a [u8],
+    /// Bytes of the rows that are wanted.
+    pub(super) expected: usize,
+    /// Bytes of a whole block.
+    pub(super) whole: usize,
+    pub(super) plain: &'a mut Vec<u8>,
 }
 
-impl Default for DecodeScratch {
-    fn default() -> Self {
-        Self {
-            plain: Vec::new(),
-            row: Vec::new(),
-            deflate: libdeflater::Decompressor::new(),
-            zstd: None,
-        }
-    }
-}
-
-/// Fills `plain` with the `expected` bytes of a block.
+/// Fills each `plain` with the `expected` bytes of its block; outcomes in order.
 ///
 /// A block that holds more, up to the bytes of a `whole` one, is cut: some writers pad the last strip.
+/// Deflate streams are inflated side by side.
 pub(super) fn decompress(
-    compression: Compression,
+    blocks: &mut [Decompression],
+    inflater: &mut Inflater,
+    zstd: &mut Option<zstd::bulk::Decompressor<'static>>,
+) -> Vec<Result<(), String>> {
+    let mut jobs = Vec::new();
+    let mut written: Vec<Result<usize, String>> = Vec::with_capacity(blocks.len());
+    for block in blocks.iter_mut() {
+        block.plain.resize(block.whole.max(block.expected), 0);
+        let (stored, plain) = (block.stored, &mut block.plain[..]);
+        written.push(match block.compression {
+            Compression::Deflate => {
+                jobs.push(InflateJob { stored, plain });
+                Ok(0)
+            }
+            Compression::None => {
+                let len = stored.len().min(plain.len());
+                plain[..len].copy_from_slice(&stored[..len]);
+                Ok(len)
+            }
+            Compression::Zstd => unpack_zstd(stored, plain, zstd),
+            Compression::Lzw => lzw(stored, plain),
+            Compression::PackBits => Ok(pack_bits(stored, plain)),
+            Compression::Unsupported(_) => Err(format!(
+                "compression {} is not read",
+                block.compression.name()
+            )),
+        });
+    }
+    let mut inflated = inflater.inflate(jobs).into_iter();
+    let outcomes = blocks.iter_mut().zip(written);
+    outcomes
+        .map(|(block, mut written)| {
+            if block.compression == Compression::Deflate {
+                let outcome = inflated.next().expect("one outcome for each stream");
+                written = outcome.map_err(|error| inflate_reason(error, block.whole));
+            }
+            let (written, expected) = (written?, block.expected);
+            if written < expected {
+                return Err(format!(
+                    "it decodes to {written} bytes where {expected} are needed"
+                ));
+            }
+            block.plain.truncate(expected);
+            Ok(())
+        })
+        .collect()
+}
+
+fn inflate_reason(error: InflateError, whole: usize) -> String {
+    match error {
+        InflateError::Damaged => "its zlib stream is damaged".to_owned(),
+        InflateError::TooLong => format!("it inflates to more than the {whole} bytes of a block"),
+    }
+}
+
+fn unpack_zstd(
     stored: &[u8],
-    expected: usize,
-    whole: usize,
-    plain: &mut Vec<u8>,
-    scratch: &mut DecodeScratch,
-) -> Result<(), String> {
-    plain.resize(whole.max(expected), 0);
-    let written = match compression {
-        Compression::None => {
-            let len = stored.len().min(plain.len());
-            plain[..len].copy_from_slice(&stored[..len]);
-            len
-        }
-        Compression::Deflate => {
-            scratch
-                .deflate
-                .zlib_decompress(stored, plain)
-                .map_err(|error| match error {
-                    libdeflater::DecompressionError::BadData => {
-                        "its zlib stream is damaged".to_owned()
-                    }
-                    libdeflater::DecompressionError::InsufficientSpace => {
-                        format!("it inflates to more than the {whole} bytes of a block")
-                    }
-                })?
-        }
-        Compression::Zstd => {
-            let decoder = match &mut scratch.zstd {
-                Some(decoder) => decoder,
-                empty => {
-                    let new = zstd::bulk::Decompressor::new()
-                        .map_err(|error| format!("no zstd decoder: {error}"))?;
-                    empty.insert(new)
-                }
-            };
-            decoder
-                .decompress_to_buffer(stored, &mut plain[..])
-                .map_err(|error| format!("its zstd frame is damaged or too long: {error}"))?
-        }
-        Compression::Lzw => lzw(stored, plain)?,
-        Compression::PackBits => pack_bits(stored, plain),
-        Compression::Unsupported(_) => {
-            return Err(format!("compression {} is not read", compression.name()));
+    plain: &mut [u8],
+    decoder: &mut Option<zstd::bulk::Decompressor<'static>>,
+) -> Result<usize, String> {
+    let decoder = match decoder {
+        Some(decoder) => decoder,
+        empty => {
+            let new = zstd::bulk::Decompressor::new()
+                .map_err(|error| format!("no zstd decoder: {error}"))?;
+            empty.insert(new)
         }
     };
-    if written < expected {
-        return Err(format!(
-            "it decodes to {written} bytes where {expected} are needed"
-        ));
-    }
-    plain.truncate(expected);
-    Ok(())
+    decoder
+        .decompress_to_buffer(stored, plain)
+        .map_err(|error| format!("its zstd frame is damaged or too long: {error}"))
 }
 
 fn lzw(stored: &[u8], plain: &mut [u8]) -> Result<usize, String> {
@@ -135,14 +147,15 @@ mod tests {
 
     fn run(compression: Compression, stored: &[u8], expected: usize) -> Result<Vec<u8>, String> {
         let mut plain = Vec::new();
-        decompress(
+        let mut block = [Decompression {
             compression,
             stored,
             expected,
-            expected,
-            &mut plain,
-            &mut DecodeScratch::default(),
-        )?;
+            whole: expected,
+            plain: &mut plain,
+        }];
+        let outcomes = decompress(&mut block, &mut Inflater::default(), &mut None);
+        outcomes.into_iter().next().expect("one block")?;
         Ok(plain)
     }
 

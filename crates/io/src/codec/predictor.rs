@@ -4,6 +4,7 @@
 
 use swath_raster::DataType;
 
+use super::DecodeScratch;
 use crate::tiff::ImageLayout;
 
 /// Undoes the predictor of `layout` in place; afterwards predictor-3 data is in native byte order.
@@ -41,30 +42,54 @@ pub(super) fn undo(
 
 /// Undoes predictor 3 of one or two bands of single precision and separates them on the way;
 /// `None` for other layouts, whose bytes are left as they are.
-pub(super) fn float_bands(layout: &ImageLayout, plain: &mut [u8]) -> Option<Vec<Vec<f32>>> {
+pub(super) fn float_bands(
+    layout: &ImageLayout,
+    plain: &mut [u8],
+    scratch: &mut DecodeScratch,
+) -> Option<Vec<Vec<f32>>> {
     let samples = layout.bands_per_block();
     let is_fit = layout.predictor == 3 && layout.data_type == DataType::F32 && samples <= 2;
     if !is_fit {
         return None;
     }
-    let mut bands = vec![Vec::with_capacity(plain.len() / 4 / samples); samples];
-    for line in plain.chunks_exact_mut(layout.row_bytes() as usize) {
+    let len = plain.len() / 4 / samples;
+    let mut bands: Vec<Vec<f32>> = (0..samples).map(|_| scratch.values(len)).collect();
+    let row_bytes = layout.row_bytes() as usize;
+    let row_len = row_bytes / 4 / samples;
+    for (row, line) in plain.chunks_exact_mut(row_bytes).enumerate() {
         prefix_sum(line, samples);
         let count = line.len() / 4;
         let planes: [&[u8]; 4] = std::array::from_fn(|plane| &line[plane * count..][..count]);
-        let chunks = planes.map(|plane| plane.as_chunks::<GROUP>());
-        let groups = chunks.map(|(groups, _)| groups);
-        for index in 0..groups[0].len() {
-            push_bands(&group_values(groups.map(|plane| &plane[index])), &mut bands);
-        }
-        let rest = chunks.map(|(_, rest)| rest);
-        for index in 0..rest[0].len() {
-            let value = f32::from_bits(u32::from_be_bytes(rest.map(|plane| plane[index])));
-            // A group holds an even number of samples: bands keep their turn.
-            bands[index % samples].push(value);
+        let own = row * row_len..(row + 1) * row_len;
+        match &mut bands[..] {
+            [one] => float_row(planes, [&mut one[own]]),
+            [first, second] => float_row(planes, [&mut first[own.clone()], &mut second[own]]),
+            _ => unreachable!("at most two bands"),
         }
     }
     Some(bands)
+}
+
+/// Puts the byte planes of a row together to the values of its bands, which take turns.
+fn float_row<const BANDS: usize>(planes: [&[u8]; 4], mut bands: [&mut [f32]; BANDS]) {
+    let chunks = planes.map(|plane| plane.as_chunks::<GROUP>());
+    let groups = chunks.map(|(groups, _)| groups);
+    let own = GROUP / BANDS;
+    for index in 0..groups[0].len() {
+        let values = group_values(groups.map(|plane| &plane[index]));
+        for (band, out) in bands.iter_mut().enumerate() {
+            let out = &mut out[index * own..(index + 1) * own];
+            for (pixel, value) in out.iter_mut().enumerate() {
+                *value = values[pixel * BANDS + band];
+            }
+        }
+    }
+    let done = groups[0].len() * GROUP;
+    let rest = chunks.map(|(_, rest)| rest);
+    for index in 0..rest[0].len() {
+        let value = f32::from_bits(u32::from_be_bytes(rest.map(|plane| plane[index])));
+        bands[(done + index) % BANDS][(done + index) / BANDS] = value;
+    }
 }
 
 /// Samples that are put together at a time.
@@ -85,26 +110,31 @@ fn group_values(planes: [&[u8; GROUP]; 4]) -> [f32; GROUP] {
     })
 }
 
-fn push_bands(values: &[f32; GROUP], bands: &mut [Vec<f32>]) {
-    match bands {
-        [one] => one.extend_from_slice(values),
-        [first, second] => {
-            let every_second = |from: usize| std::array::from_fn(|index| values[2 * index + from]);
-            let (even, odd): ([f32; GROUP / 2], [f32; GROUP / 2]) =
-                (every_second(0), every_second(1));
-            first.extend_from_slice(&even);
-            second.extend_from_slice(&odd);
-        }
-        _ => unreachable!("at most two bands"),
-    }
-}
-
 /// True where samples still stand in the byte order of the file.
 pub(super) fn keeps_file_order(layout: &ImageLayout) -> bool {
     layout.predictor != 3
 }
 
 fn horizontal(line: &mut [u8], bits: u32, samples: usize, is_little_endian: bool) {
+    #[cfg(target_arch = "x86_64")]
+    if is_little_endian && bits == 16 && matches!(samples, 1 | 2 | 4) {
+        let done = match samples {
+            1 => sse2::prefix_sum16::<1>(line),
+            2 => sse2::prefix_sum16::<2>(line),
+            _ => sse2::prefix_sum16::<4>(line),
+        };
+        let stride = samples * 2;
+        for at in (done.max(stride)..line.len().saturating_sub(1)).step_by(2) {
+            let sum = u16::from_le_bytes([line[at - stride], line[at - stride + 1]])
+                .wrapping_add(u16::from_le_bytes([line[at], line[at + 1]]));
+            line[at..at + 2].copy_from_slice(&sum.to_le_bytes());
+        }
+        return;
+    }
+    #[cfg(target_arch = "x86_64")]
+    if bits == 8 {
+        return prefix_sum(line, samples);
+    }
     macro_rules! accumulate {
         ($type:ty) => {{
             const LEN: usize = size_of::<$type>();
@@ -244,6 +274,34 @@ mod sse2 {
         whole
     }
 
+    /// Prefix sum of 16-bit samples with `STRIDE` 1, 2 or 4 samples over whole groups of 16 bytes;
+    /// returns the bytes done.
+    pub(super) fn prefix_sum16<const STRIDE: usize>(line: &mut [u8]) -> usize {
+        let whole = line.len() / 16 * 16;
+        // SAFETY: SSE2 belongs to the x86-64 baseline.
+        unsafe {
+            let mut carry = _mm_setzero_si128();
+            for group in line[..whole].chunks_exact_mut(16) {
+                let mut sum = load(group);
+                if STRIDE == 1 {
+                    sum = _mm_add_epi16(sum, _mm_slli_si128::<2>(sum));
+                }
+                if STRIDE <= 2 {
+                    sum = _mm_add_epi16(sum, _mm_slli_si128::<4>(sum));
+                }
+                sum = _mm_add_epi16(sum, _mm_slli_si128::<8>(sum));
+                sum = _mm_add_epi16(sum, carry);
+                store(group, sum);
+                carry = match STRIDE {
+                    1 => _mm_shuffle_epi32::<0xff>(_mm_shufflehi_epi16::<0xff>(sum)),
+                    2 => _mm_shuffle_epi32::<0xff>(sum),
+                    _ => _mm_shuffle_epi32::<0xee>(sum),
+                };
+            }
+        }
+        whole
+    }
+
     /// Interleaves four byte planes, most significant first, to little-endian words; returns the words done.
     #[inline]
     pub(super) fn interleave4(planes: [&[u8]; 4], line: &mut [u8]) -> usize {
@@ -295,6 +353,20 @@ mod tests {
             prefix_sum_scalar(&mut expected, stride, 0);
             let mut found = line;
             prefix_sum(&mut found, stride);
+            prop_assert_eq!(found, expected);
+        }
+
+        #[test]
+        fn samples_of_16_bits_are_summed(
+            values in proptest::collection::vec(any::<u16>(), 0..200), samples in 1usize..7,
+        ) {
+            let mut expected = values.clone();
+            for at in samples..expected.len() {
+                expected[at] = expected[at].wrapping_add(expected[at - samples]);
+            }
+            let mut line: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            horizontal(&mut line, 16, samples, true);
+            let found: Vec<u16> = line.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect();
             prop_assert_eq!(found, expected);
         }
 

@@ -1,7 +1,8 @@
 //! Plain bytes of a block to one typed vector per band.
 
-use swath_raster::{DataType, Pixels};
+use swath_raster::{DataType, Pixels, Sample};
 
+use super::DecodeScratch;
 use super::predictor::keeps_file_order;
 use crate::tiff::ImageLayout;
 
@@ -11,6 +12,7 @@ pub(super) fn separate(
     plain: &[u8],
     rows: u32,
     bands: &[usize],
+    scratch: &mut DecodeScratch,
 ) -> Result<Vec<Pixels>, String> {
     let samples = layout.bands_per_block();
     if !matches!(layout.bits, 8 | 16 | 32 | 64) {
@@ -42,25 +44,26 @@ pub(super) fn separate(
                     <$type>::from_be_bytes(raw)
                 }
             };
-            bands
-                .iter()
-                .map(|band| {
-                    // Constant strides let the loads run vectorised.
-                    let values = match samples {
-                        1 => every::<LEN, LEN, _>(plain, 0, load),
-                        2 => every::<LEN, { 2 * LEN }, _>(plain, *band, load),
-                        3 => every::<LEN, { 3 * LEN }, _>(plain, *band, load),
-                        4 => every::<LEN, { 4 * LEN }, _>(plain, *band, load),
-                        _ => plain
-                            .chunks_exact(samples * LEN)
-                            .map(|pixel| {
-                                load(pixel[band * LEN..][..LEN].try_into().expect("a sample"))
-                            })
-                            .collect(),
-                    };
-                    Pixels::$variant(values)
-                })
-                .collect()
+            let pixels = plain.len() / (samples * LEN);
+            let separate = |band: &usize| {
+                let mut values = scratch.values::<$type>(pixels);
+                // Constant strides let the loads run vectorised.
+                match samples {
+                    1 => every::<LEN, LEN, _>(plain, 0, load, &mut values),
+                    2 => every::<LEN, { 2 * LEN }, _>(plain, *band, load, &mut values),
+                    3 => every::<LEN, { 3 * LEN }, _>(plain, *band, load, &mut values),
+                    4 => every::<LEN, { 4 * LEN }, _>(plain, *band, load, &mut values),
+                    _ => {
+                        let own = plain.chunks_exact(samples * LEN);
+                        for (value, pixel) in values.iter_mut().zip(own) {
+                            let raw = pixel[band * LEN..][..LEN].try_into();
+                            *value = load(raw.expect("a sample"));
+                        }
+                    }
+                }
+                Pixels::$variant(values)
+            };
+            bands.iter().map(separate).collect()
         }};
     }
     Ok(match layout.data_type {
@@ -78,17 +81,17 @@ pub(super) fn separate(
 }
 
 /// Loads one band out of pixels of `STRIDE` bytes with samples of `LEN` bytes.
-fn every<const LEN: usize, const STRIDE: usize, T>(
+fn every<const LEN: usize, const STRIDE: usize, T: Sample>(
     plain: &[u8],
     band: usize,
     load: impl Fn([u8; LEN]) -> T,
-) -> Vec<T> {
+    values: &mut [T],
+) {
     let (pixels, _) = plain.as_chunks::<STRIDE>();
     let at = (band * LEN).min(STRIDE - LEN);
-    pixels
-        .iter()
-        .map(|pixel| load(pixel[at..at + LEN].try_into().expect("a sample")))
-        .collect()
+    for (value, pixel) in values.iter_mut().zip(pixels) {
+        *value = load(pixel[at..at + LEN].try_into().expect("a sample"));
+    }
 }
 
 /// Widens samples of 1 to 15 bits, packed from the high bit on and padded to bytes at each row end.

@@ -3,14 +3,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
 use swath_grid::{Size, Window};
 use swath_raster::{Mask, Pixels, for_pixels};
 
 use super::GeoTiff;
 use crate::IoError;
-use crate::codec::{DecodeScratch, decode_block};
+use crate::codec::{CodedBlock, DecodeError, DecodeScratch, decode_blocks};
+use crate::store::StoredBytes;
 use crate::tiff::{ImageLayout, Interleave};
 
 /// Stored bytes that one step of the stream fetches, about.
@@ -39,8 +39,8 @@ pub struct FetchedBlock {
     number: u32,
     bands: Arc<[usize]>,
     /// Stored bytes by plane; `None`: not stored (sparse).
-    planes: Vec<(usize, Option<Bytes>)>,
-    mask_parts: Vec<(u32, Option<Bytes>)>,
+    planes: Vec<(usize, Option<StoredBytes>)>,
+    mask_parts: Vec<(u32, Option<StoredBytes>)>,
 }
 
 /// Values of one block: only pixels inside the image, row by row.
@@ -117,7 +117,7 @@ impl GeoTiff {
         }
         let mut parts = self
             .asset
-            .read_ranges(&ranges, self.etag.as_deref())
+            .fetch_stored(ranges, self.etag.as_deref())
             .await?
             .into_iter();
         let mut take = |stored: Option<Range<u64>>| stored.and_then(|_| parts.next());
@@ -314,7 +314,14 @@ impl FetchedBlock {
             .mask_parts
             .iter()
             .filter_map(|(_, bytes)| bytes.as_ref());
-        planes.chain(masks).map(|bytes| bytes.len() as u64).sum()
+        planes.chain(masks).map(StoredBytes::len).sum()
+    }
+
+    /// Returns the bytes of its decoded values, about.
+    pub fn decoded_bytes(&self) -> u64 {
+        let image = self.image();
+        let bytes = image.data_type.size_bytes() as u64 * self.bands.len() as u64;
+        image.block_window(self.number).len() * bytes
     }
 
     /// Decodes the block: values of the wanted bands and what of them is valid.
@@ -322,91 +329,156 @@ impl FetchedBlock {
     /// A mask in the file decides alone; else an alpha band (0 = not valid); else nodata and NaN.
     ///
     /// # Errors
-    /// [`IoError::Block`] where the stored bytes are not such a block.
+    /// [`IoError::Block`] where the stored bytes are not such a block; where they cannot be read.
     pub fn decode(&self, scratch: &mut DecodeScratch) -> Result<DecodedBlock, IoError> {
-        let image = &self.raster.levels[self.level].image;
-        let window = image.block_window(self.number);
+        let mut decoded = Self::decode_all(&[self], scratch)?;
+        decoded.pop().ok_or_else(nothing_to_assemble)
+    }
+
+    /// Decodes blocks, also of several rasters, as [`FetchedBlock::decode`] does each of them.
+    ///
+    /// Several at once are faster than one after the other: their streams are decompressed side by side.
+    ///
+    /// # Errors
+    /// Those of the first block that has one.
+    pub fn decode_all(
+        blocks: &[&Self],
+        scratch: &mut DecodeScratch,
+    ) -> Result<Vec<DecodedBlock>, IoError> {
+        let wanted: Vec<Vec<usize>> = blocks.iter().map(|block| block.wanted_bands()).collect();
+        let mut coded = Vec::new();
+        for (block, wanted) in blocks.iter().zip(&wanted) {
+            block.push_coded(wanted, &mut coded);
+        }
+        let mut parts = decode_blocks(&coded, scratch).into_iter();
+        drop(coded);
+        let decode =
+            |(block, wanted): (&&Self, &Vec<usize>)| block.put_together(wanted, &mut parts);
+        blocks.iter().zip(&wanted).map(decode).collect()
+    }
+
+    fn image(&self) -> &ImageLayout {
+        &self.raster.levels[self.level].image
+    }
+
+    /// Returns the bands that have to be decoded: those asked for, then one of opacity where it decides.
+    fn wanted_bands(&self) -> Vec<usize> {
         let alpha = self.raster.alpha_band();
         let mut wanted = self.bands.to_vec();
         wanted.extend(alpha.filter(|_| self.mask_parts.is_empty()));
-        let mut bands = self.decode_bands(image, &wanted, &window, scratch)?;
-        let alpha_pixels = if wanted.len() > self.bands.len() {
+        wanted
+    }
+
+    /// Appends the stored parts of the block: planes in the order of `wanted`, then masks.
+    fn push_coded<'a>(&'a self, wanted: &'a [usize], coded: &mut Vec<CodedBlock<'a>>) {
+        let image = self.image();
+        let rows_of = |layout: &ImageLayout, number: u32| {
+            if layout.is_tiled {
+                layout.block.height
+            } else {
+                layout.block_window(number).height
+            }
+        };
+        let rows = rows_of(image, self.number);
+        let mut push = |layout, stored: Option<&'a StoredBytes>, rows, bands| {
+            coded.extend(stored.map(|stored| CodedBlock {
+                layout,
+                stored,
+                rows,
+                bands,
+            }));
+        };
+        match image.interleave {
+            Interleave::Pixel => push(image, self.plane(0), rows, wanted),
+            Interleave::Band => {
+                for band in wanted {
+                    push(image, self.plane(*band), rows, &[0]);
+                }
+            }
+        }
+        if let Some(layout) = &self.raster.levels[self.level].mask {
+            for (number, stored) in &self.mask_parts {
+                push(layout, stored.as_ref(), rows_of(layout, *number), &[0]);
+            }
+        }
+    }
+
+    fn plane(&self, plane: usize) -> Option<&StoredBytes> {
+        let own = self.planes.iter().find(|(own, _)| *own == plane);
+        own.and_then(|(_, stored)| stored.as_ref())
+    }
+
+    /// Puts the decoded parts of the block together; takes them from `parts` as they were pushed.
+    fn put_together(
+        &self,
+        wanted: &[usize],
+        parts: &mut impl Iterator<Item = Result<Vec<Pixels>, DecodeError>>,
+    ) -> Result<DecodedBlock, IoError> {
+        let image = self.image();
+        let window = image.block_window(self.number);
+        let len = window.len() as usize;
+        let mut next = |layout: &ImageLayout, number: u32| {
+            let part = parts.next().expect("a part for each that was pushed");
+            let own = layout.block_window(number);
+            let cropped = part.map(|bands| {
+                let cut = |pixels| crop(pixels, layout.block, &own);
+                bands.into_iter().map(cut).collect::<Vec<_>>()
+            });
+            cropped.map_err(|error| match error {
+                DecodeError::Read(error) => error,
+                DecodeError::Damaged(reason) => self.raster.block_error(layout, number, reason),
+            })
+        };
+        let mut bands = match image.interleave {
+            Interleave::Pixel if self.plane(0).is_some() => next(image, self.number)?,
+            _ => {
+                let mut bands = Vec::with_capacity(wanted.len());
+                for band in wanted {
+                    let is_stored =
+                        image.interleave == Interleave::Band && self.plane(*band).is_some();
+                    match is_stored {
+                        true => bands.extend(next(image, self.number)?),
+                        false => bands.push(self.absent(image, *band, len)),
+                    }
+                }
+                bands
+            }
+        };
+        let opacity = if wanted.len() > self.bands.len() {
             bands.pop()
         } else {
             None
         };
-        let masks = if !self.mask_parts.is_empty() {
-            let mask = self.decode_mask(&window, scratch)?;
-            bands
-                .iter()
-                .map(|pixels| Mask::from_nodata(pixels, None).and(&mask))
-                .collect()
-        } else if let Some(opacity) = alpha_pixels {
-            let mask = Mask::from_nodata(&opacity, Some("0"));
-            bands
-                .iter()
-                .map(|pixels| Mask::from_nodata(pixels, None).and(&mask))
-                .collect()
-        } else {
-            let nodata = |index: &usize| self.raster.bands[*index].nodata.as_deref();
-            self.bands
-                .iter()
-                .zip(&bands)
-                .map(|(index, pixels)| Mask::from_nodata(pixels, nodata(index)))
-                .collect()
+        let mask_layout = self.raster.levels[self.level].mask.as_ref();
+        let common = match (mask_layout, opacity) {
+            (Some(layout), _) if !self.mask_parts.is_empty() => {
+                let mut flags = vec![false; len];
+                for (number, _) in self
+                    .mask_parts
+                    .iter()
+                    .filter(|(_, stored)| stored.is_some())
+                {
+                    let Some(pixels) = next(layout, *number)?.pop() else {
+                        continue;
+                    };
+                    let valid = Mask::from_nodata(&pixels, Some("0"));
+                    copy_flags(&mut flags, &window, &valid, &layout.block_window(*number));
+                }
+                Some(Mask::from_flags(flags))
+            }
+            (_, Some(opacity)) => Some(Mask::from_nodata(&opacity, Some("0"))),
+            _ => None,
         };
+        let mask_of = |(index, pixels): (&usize, &Pixels)| match &common {
+            Some(mask) => Mask::from_nodata(pixels, None).and(mask),
+            None => Mask::from_nodata(pixels, self.raster.bands[*index].nodata.as_deref()),
+        };
+        let masks = self.bands.iter().zip(&bands).map(mask_of).collect();
         Ok(DecodedBlock {
             window,
             bands,
             masks,
         })
-    }
-
-    fn decode_bands(
-        &self,
-        image: &ImageLayout,
-        wanted: &[usize],
-        window: &Window,
-        scratch: &mut DecodeScratch,
-    ) -> Result<Vec<Pixels>, IoError> {
-        let decode = |plane: usize, in_block: &[usize], scratch: &mut DecodeScratch| {
-            let stored = self
-                .planes
-                .iter()
-                .find(|(own, _)| *own == plane)
-                .and_then(|(_, bytes)| bytes.as_ref());
-            let Some(stored) = stored else {
-                let len = window.len() as usize;
-                return Ok(in_block
-                    .iter()
-                    .map(|band| self.absent(image, *band + plane, len))
-                    .collect());
-            };
-            let rows = if image.is_tiled {
-                image.block.height
-            } else {
-                window.height
-            };
-            decode_block(image, stored, rows, in_block, scratch)
-                .map(|bands| {
-                    bands
-                        .into_iter()
-                        .map(|pixels| crop(pixels, image.block, window))
-                        .collect()
-                })
-                .map_err(|reason| self.raster.block_error(image, self.number, reason))
-        };
-        match image.interleave {
-            Interleave::Pixel => decode(0, wanted, scratch),
-            Interleave::Band => {
-                let mut bands = Vec::with_capacity(wanted.len());
-                for band in wanted {
-                    let one: Vec<Pixels> = decode(*band, &[0], scratch)?;
-                    bands.extend(one);
-                }
-                Ok(bands)
-            }
-        }
     }
 
     /// Returns the values of a block that is not stored: nodata, or 0 where there is none or in opacity.
@@ -424,30 +496,6 @@ impl FetchedBlock {
             for_pixels!(&mut pixels, values => fill(values, text.trim()));
         }
         pixels
-    }
-
-    fn decode_mask(&self, window: &Window, scratch: &mut DecodeScratch) -> Result<Mask, IoError> {
-        let Some(layout) = &self.raster.levels[self.level].mask else {
-            return Ok(Mask::All);
-        };
-        let mut flags = vec![false; window.len() as usize];
-        for (number, stored) in &self.mask_parts {
-            let Some(stored) = stored else { continue };
-            let part = layout.block_window(*number);
-            let rows = if layout.is_tiled {
-                layout.block.height
-            } else {
-                part.height
-            };
-            let pixels = decode_block(layout, stored, rows, &[0], scratch)
-                .map_err(|reason| self.raster.block_error(layout, *number, reason))?;
-            let Some(pixels) = pixels.into_iter().next() else {
-                continue;
-            };
-            let valid = Mask::from_nodata(&crop(pixels, layout.block, &part), Some("0"));
-            copy_flags(&mut flags, window, &valid, &part);
-        }
-        Ok(Mask::from_flags(flags))
     }
 }
 

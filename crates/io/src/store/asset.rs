@@ -45,6 +45,75 @@ pub struct Fetched {
     pub etag: Option<String>,
 }
 
+/// A local file opened at a certain version, read from by whoever decodes.
+#[derive(Debug)]
+pub(crate) struct LocalFile {
+    file: File,
+    path: PathBuf,
+    href: Arc<str>,
+}
+
+/// Stored bytes of a block: fetched already, or read when they are decoded.
+///
+/// What lies in the page cache is read fastest into memory that the processor has at hand: the buffer
+/// of the thread that decodes.
+#[derive(Debug, Clone)]
+pub(crate) enum StoredBytes {
+    Fetched(Bytes),
+    Local {
+        file: Arc<LocalFile>,
+        range: Range<u64>,
+    },
+}
+
+impl StoredBytes {
+    /// Returns the number of bytes.
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Self::Fetched(bytes) => bytes.len() as u64,
+            Self::Local { range, .. } => range.end - range.start,
+        }
+    }
+
+    /// Returns the bytes, out of `buffer` where they have to be read.
+    ///
+    /// # Errors
+    /// Where the file fails or became shorter.
+    pub(crate) fn bytes<'a>(&'a self, buffer: &'a mut Vec<u8>) -> Result<&'a [u8], IoError> {
+        match self {
+            Self::Fetched(bytes) => Ok(bytes),
+            Self::Local { file, range } => {
+                let len = (range.end - range.start) as usize;
+                if buffer.len() < len {
+                    buffer.resize(len, 0);
+                }
+                file.read(&mut buffer[..len], range.start)?;
+                Ok(&buffer[..len])
+            }
+        }
+    }
+}
+
+impl LocalFile {
+    fn read(&self, buffer: &mut [u8], at: u64) -> Result<(), IoError> {
+        #[cfg(unix)]
+        let outcome = std::os::unix::fs::FileExt::read_exact_at(&self.file, buffer, at);
+        #[cfg(not(unix))]
+        let outcome = (&self.file)
+            .seek(SeekFrom::Start(at))
+            .and_then(|_| (&self.file).read_exact(buffer));
+        outcome.map_err(|source| match source.kind() {
+            std::io::ErrorKind::UnexpectedEof => IoError::Changed {
+                href: self.href.to_string(),
+            },
+            _ => IoError::File {
+                path: self.path.clone(),
+                source,
+            },
+        })
+    }
+}
+
 impl AssetRef {
     pub(super) fn local(store: &str, path: PathBuf, href: &str) -> Self {
         Self {
@@ -110,6 +179,35 @@ impl AssetRef {
         }
     }
 
+    /// Fetches the stored bytes of blocks; of a local file they are read when they are decoded.
+    ///
+    /// # Errors
+    /// As [`AssetRef::read_ranges`].
+    pub(crate) async fn fetch_stored(
+        &self,
+        ranges: Vec<Range<u64>>,
+        etag: Option<&str>,
+    ) -> Result<Vec<StoredBytes>, IoError> {
+        let Place::Local(path) = &self.place else {
+            let fetched = self.read_ranges(&ranges, etag).await?;
+            return Ok(fetched.into_iter().map(StoredBytes::Fetched).collect());
+        };
+        let (path, etag, href) = (path.clone(), etag.map(str::to_owned), self.href.clone());
+        let open = move || {
+            let (file, _, _) = open_local(&path, etag.as_deref(), &href)?;
+            Ok::<_, IoError>(LocalFile { file, path, href })
+        };
+        let file = tokio::task::spawn_blocking(open).await;
+        let file = Arc::new(file.map_err(|error| IoError::Internal {
+            reason: error.to_string(),
+        })??);
+        let stored = ranges.into_iter().map(|range| StoredBytes::Local {
+            file: file.clone(),
+            range,
+        });
+        Ok(stored.collect())
+    }
+
     /// Fetches several ranges in few requests; the answers come in the order of `ranges`.
     ///
     /// Near ranges travel together, far ones side by side. Every range must lie inside the object.
@@ -173,19 +271,14 @@ fn coalesce(ranges: &[Range<u64>]) -> Vec<Range<u64>> {
     requests
 }
 
-/// Reads part of a local file, opened anew: a season of thousands of rasters must not hold as many
-/// open files.
-fn read_local(
-    path: &Path,
-    range: Range<u64>,
-    etag: Option<&str>,
-    href: &str,
-) -> Result<Fetched, IoError> {
+/// Opens a local file, anew each time: a season of thousands of rasters must not hold as many open
+/// files. Returns it with its length and entity tag, which is the one wanted.
+fn open_local(path: &Path, etag: Option<&str>, href: &str) -> Result<(File, u64, String), IoError> {
     let failed = |source| IoError::File {
         path: path.to_owned(),
         source,
     };
-    let mut file = File::open(path).map_err(failed)?;
+    let file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if metadata.is_dir() {
         let reason = "this is a folder, not a raster".to_owned();
@@ -208,7 +301,22 @@ fn read_local(
             href: href.to_owned(),
         });
     }
-    let len = range.end.min(metadata.len()).saturating_sub(range.start);
+    Ok((file, metadata.len(), found_etag))
+}
+
+/// Reads part of a local file.
+fn read_local(
+    path: &Path,
+    range: Range<u64>,
+    etag: Option<&str>,
+    href: &str,
+) -> Result<Fetched, IoError> {
+    let failed = |source| IoError::File {
+        path: path.to_owned(),
+        source,
+    };
+    let (mut file, object_len, found_etag) = open_local(path, etag, href)?;
+    let len = range.end.min(object_len).saturating_sub(range.start);
     // The buffer is not zeroed first: at the speed of the page cache that would be felt.
     let mut buffer = Vec::with_capacity(len as usize);
     file.seek(SeekFrom::Start(range.start)).map_err(failed)?;
@@ -220,7 +328,7 @@ fn read_local(
     }
     Ok(Fetched {
         bytes: buffer.into(),
-        object_len: metadata.len(),
+        object_len,
         etag: Some(found_etag),
     })
 }

@@ -11,6 +11,7 @@ mod config;
 mod limit;
 mod remote;
 
+pub(crate) use asset::StoredBytes;
 pub use asset::{AssetRef, Fetched};
 pub use config::{AwsEnvironment, StoreConfig, StoreKind};
 
