@@ -400,31 +400,58 @@ def masked_statistics(shape, pixels, classes, origin=(generate.WEST, generate.NO
     return weighted_statistics(value[keep], shares[keep])
 
 
-def assert_equals_numpy(ours, frame, sample, read_band, classes, pixel_max, buffer_m=-10.0):
-    expected = np.array(
-        [
-            masked_statistics(shapely.buffer(frame.geometry[index], buffer_m, quad_segs=16), read_band, classes)
-            for index in sample
-        ]
-    )
+def swept(shape, distance_m: float) -> list:
+    """Returns what lies within a distance of the edges of a shape, on its inner side, piece by piece.
+
+    Round corners are fans of pieces of pi/32 or a little more, as the documentation has it.
+    """
+    pieces = []
+    for polygon in shapely.get_parts(shape):
+        polygon = shapely.geometry.polygon.orient(polygon)
+        for ring in (polygon.exterior, *polygon.interiors):
+            corners = np.array(ring.coords)[:-1]
+            edges = np.roll(corners, -1, axis=0) - corners
+            kept = np.hypot(*edges.T) > 0
+            corners, edges = corners[kept], edges[kept]
+            directions = edges / np.hypot(*edges.T)[:, None]
+            normals = np.column_stack([-directions[:, 1], directions[:, 0]])
+            for index, corner in enumerate(corners):
+                after = (index + 1) % len(corners)
+                end, normal = corners[after], normals[index]
+                pieces.append(shapely.Polygon([corner, end, end + distance_m * normal, corner + distance_m * normal]))
+                turn = np.arctan2(np.cross(directions[index], directions[after]), directions[index] @ directions[after])
+                if turn < 0:
+                    count = max(int(-turn / (np.pi / 32)), 1)
+                    angles = np.arctan2(normal[1], normal[0]) + turn * np.arange(count + 1) / count
+                    arc = end + distance_m * np.column_stack([np.cos(angles), np.sin(angles)])
+                    pieces.append(shapely.Polygon([end, *arc]))
+    return [piece for piece in pieces if piece.area > 0]
+
+
+def inset(shape, distance_m: float):
+    """Returns the shape without what lies within a distance of its edges.
+
+    GEOS' own buffer leaves out shallow corners up to a hundredth of the distance before it begins, which
+    shifts two in a thousand parcels by up to a few thousandths of a pixel: its overlays do not.
+    """
+    return shapely.difference(shape, shapely.union_all(swept(shape, distance_m)))
+
+
+def assert_equals_numpy(ours, frame, sample, read_band, classes, pixel_max, inset_m=10.0):
+    shapes = [inset(frame.geometry[index], inset_m) for index in sample]
+    expected = np.array([masked_statistics(shape, read_band, classes) for shape in shapes])
     chosen = ours.iloc[sample]
-    shapes = frame.geometry.values[sample]
-    off = np.abs(chosen["count"].to_numpy() - expected[:, 0])
-    # Either library gives edges to micrometres.
-    micrometres_px = 1e-6 * np.maximum(expected[:, 0], shapely.length(shapes) / generate.PIXEL_M)
-    # Round corners are polygons of as many pieces as either likes: between a coarse arc and the circle.
-    coarse, fine = (shapely.area(shapely.buffer(shapes, buffer_m, quad_segs=n)) for n in (4, 512))
-    arcs_px = np.abs(coarse - fine) / generate.PIXEL_M**2
     names = chosen["parcel_id"].to_numpy()
-    assert (off <= micrometres_px + arcs_px).all(), list(zip(names, off, arcs_px))[:5]
-    has_arc = off > micrometres_px
-    assert has_arc.mean() < 0.02, "round corners are rare"
-    is_sliver = expected[:, 0] < 1e-3
+    # Either library gives edges to micrometres.
+    lengths_px = shapely.length(frame.geometry.values[sample]) / generate.PIXEL_M
+    off = np.abs(chosen["count"].to_numpy() - expected[:, 0])
+    micrometres_px = 1e-6 * np.maximum(expected[:, 0], lengths_px)
+    assert (off <= micrometres_px).all(), list(zip(names[off > micrometres_px], off[off > micrometres_px]))[:5]
+    kept = expected[:, 0] >= 1e-3
     for rank, statistic in enumerate(STATISTICS[1:], 1):
-        for kept, tolerance in ((~has_arc & ~is_sliver, 1e-6), (has_arc & ~is_sliver, 1e-3)):
-            left, right = chosen[statistic].to_numpy()[kept], expected[kept, rank]
-            assert_close(left, right, pixel_max, tolerance, statistic, names[kept])
-    print(f"{len(sample)} parcels, {has_arc.sum()} with other round corners: {names[has_arc].tolist()}")
+        left, right = chosen[statistic].to_numpy()[kept], expected[kept, rank]
+        assert_close(left, right, pixel_max, 1e-6, statistic, names[kept])
+    print(f"{len(sample)} parcels equal, {(~kept).sum()} of them smaller than a thousandth of a pixel")
 
 
 def test_class_mask_and_inner_buffer_equal_numpy(swath, folder, tile, parcels, pixels, tmp_path):
@@ -493,6 +520,40 @@ def test_full_tile_threads(swath, bench_data, full_parcels, tmp_path):
         swath("zonal", bench_data / "s1_10980_deflate.tif", "--parcels", path, "-o", output, "--threads", threads)
         tables.append(read_table(output))
     assert_same_bits(*tables)
+
+
+def test_full_tile_block_layouts(swath, bench_data, full_parcels, tmp_path):
+    path, _ = full_parcels
+    layouts = {
+        "512": {"tiled": True, "blockxsize": 512, "blockysize": 512},
+        "256": {"tiled": True, "blockxsize": 256, "blockysize": 256},
+        "strips": {"tiled": False, "blockysize": 16},
+    }
+    tables = {rule: [] for rule in ("fraction", "centre")}
+    for name, layout in layouts.items():
+        raster = tmp_path / f"{name}.tif"
+        with rasterio.open(bench_data / "s1_10980_plain.tif") as source:
+            profile = source.profile | layout | {"compress": "zstd", "zstd_level": 1, "predictor": 3, "interleave": "pixel"}
+            if name == "strips":
+                profile.pop("blockxsize", None)
+            with rasterio.open(raster, "w", **profile) as copy:
+                for row in range(0, source.height, 512):
+                    window = rasterio.windows.Window(0, row, source.width, min(512, source.height - row))
+                    copy.write(source.read(window=window), window=window)
+        for rule, found in tables.items():
+            output = tmp_path / f"{name}-{rule}.parquet"
+            swath("zonal", raster, "--parcels", path, "-o", output, "--coverage", rule)
+            found.append(read_table(output))
+        raster.unlink()
+    for rule, (first, *others) in tables.items():
+        for other in others:
+            exact = ["min", "max"] + (["count"] if rule == "centre" else [])
+            for statistic in STATISTICS:
+                left, right = first[statistic].to_numpy(), other[statistic].to_numpy()
+                if statistic in exact:
+                    np.testing.assert_array_equal(left, right, err_msg=f"{rule} {statistic}")
+                else:
+                    np.testing.assert_allclose(left, right, rtol=1e-12, err_msg=f"{rule} {statistic}")
 
 
 def test_full_tile_with_classes_and_buffer(swath, bench_data, full_parcels, tmp_path):
