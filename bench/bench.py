@@ -117,8 +117,16 @@ class Bench:
         self.pair("memory, 100,000 parcels, 10980^2 x 2", self.zonal(data / full, many, threads=2), None, "<= 150 MB", what="mb")
 
     def run_decode(self, data):
-        for image, goal in (("s1_10980_deflate.tif", ">= 1.6 x"), ("s1_10980_zstd.tif", ">= 4 x"), ("s2_10980_B04.tif", ">= 1.6 x")):
+        self.make_zstd(data / "s2_10980_B04.tif", data / "s2_10980_B04_zstd.tif")
+        for image, goal in (("s1_10980_deflate.tif", ">= 1.6 x"), ("s1_10980_zstd.tif", ">= 4 x"), ("s2_10980_B04.tif", ">= 1.6 x"),
+                            ("s2_10980_B04_zstd.tif", ">= 2.5 x")):
             self.pair(f"block decode {image}", [str(DECODE), str(data / image)], self.anchor("floor_read", image, 1000), goal)
+
+    def make_zstd(self, source, copy):
+        """Writes the same pixels in zstd, as GDAL does, once."""
+        if not copy.exists():
+            import rasterio.shutil
+            rasterio.shutil.copy(source, copy, driver="COG", COMPRESS="ZSTD", PREDICTOR="2", BLOCKSIZE="512")
 
     def run_cog(self, data):
         gdal = shutil.which("gdal_translate")
