@@ -403,7 +403,7 @@ def masked_statistics(shape, pixels, classes, origin=(generate.WEST, generate.NO
 def swept(shape, distance_m: float) -> list:
     """Returns what lies within a distance of the edges of a shape, on its inner side, piece by piece.
 
-    Round corners are fans of pieces of pi/32 or a little more, as the documentation has it.
+    Round corners are fans of pieces of about pi/32, as the documentation has it.
     """
     pieces = []
     for polygon in shapely.get_parts(shape):
@@ -421,7 +421,7 @@ def swept(shape, distance_m: float) -> list:
                 pieces.append(shapely.Polygon([corner, end, end + distance_m * normal, corner + distance_m * normal]))
                 turn = np.arctan2(np.cross(directions[index], directions[after]), directions[index] @ directions[after])
                 if turn < 0:
-                    count = max(int(-turn / (np.pi / 32)), 1)
+                    count = max(int(-turn / (np.pi / 32) + 0.5), 1)
                     angles = np.arctan2(normal[1], normal[0]) + turn * np.arange(count + 1) / count
                     arc = end + distance_m * np.column_stack([np.cos(angles), np.sin(angles)])
                     pieces.append(shapely.Polygon([end, *arc]))

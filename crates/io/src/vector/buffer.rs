@@ -9,7 +9,7 @@ const QUARTER_SEGMENTS: f64 = 16.0;
 /// Returns the parcel grown by `distance` units of its CRS, or shrunk where it is negative.
 ///
 /// Corners that point away from the side of the buffer stay sharp, the others are rounded with pieces of
-/// a 16th of the quarter circle or a little more. (GEOS leaves out shallow corners up to a hundredth of
+/// about a 16th of the quarter circle. (GEOS leaves out shallow corners up to a hundredth of
 /// the distance before it begins; this does not.) A parcel that vanishes gives an
 /// empty multipolygon; a distance of 0 or one that is not finite gives the parcel as it is.
 pub fn inner_buffer(parcel: &MultiPolygon<f64>, distance: f64) -> MultiPolygon<f64> {
