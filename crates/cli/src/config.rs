@@ -12,6 +12,9 @@ use swath_io::{AssetRef, AwsEnvironment, GeoTiff, IoError, StoreConfig, Stores};
 use crate::GlobalArgs;
 use crate::error::UsageError;
 
+/// How the variables of stores begin.
+const PREFIXES: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_STORAGE_"];
+
 /// `swath.toml`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -56,7 +59,7 @@ impl Context {
             .map(|name| name.to_uppercase())
             .collect();
         let is_needed = |name: &str| {
-            name.starts_with("AWS_")
+            PREFIXES.iter().any(|prefix| name.starts_with(prefix))
                 || profiles
                     .iter()
                     .any(|profile| name.starts_with(&format!("{profile}_")))
@@ -117,6 +120,45 @@ fn read_config(path: &Path) -> Result<Config> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Every block of `docs/stores.md` is a configuration, and every store in it can be made.
+    #[test]
+    fn the_examples_of_the_documentation_are_stores() {
+        let text = include_str!("../../../docs/stores.md");
+        let names = [
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "NAIP_SAS_TOKEN",
+        ];
+        let profiles = ["ARCHIVE", "CDSE", "MINIO", "CEPH", "SWIFT"];
+        let of_profiles = profiles.iter().flat_map(|profile| {
+            ["ACCESS_KEY_ID", "SECRET_ACCESS_KEY"].map(|name| format!("{profile}_{name}"))
+        });
+        let variables: BTreeMap<String, String> = names
+            .map(str::to_owned)
+            .into_iter()
+            .chain(of_profiles)
+            .map(|name| (name, "sig=a".to_owned()))
+            .collect();
+        let mut count = 0;
+        for block in text.split("```toml").skip(1) {
+            let block = block.split("```").next().unwrap_or_default();
+            let config: Config = toml::from_str(block).unwrap_or_else(|e| panic!("{block}: {e}"));
+            let names: Vec<String> = config.stores.keys().cloned().collect();
+            let environment = AwsEnvironment {
+                variables: variables.clone(),
+            };
+            let stores = Stores::for_command_line(config.stores, environment);
+            for name in names {
+                let href = format!("{name}:a/b.tif");
+                let asset = stores.resolve(&Viewer::operator(), &Resource::direct(), &href);
+                let asset = asset.unwrap_or_else(|error| panic!("{name}: {error}"));
+                assert_eq!(asset.store(), name);
+                count += 1;
+            }
+        }
+        assert!(count >= 10, "{count}");
+    }
 
     #[test]
     fn unknown_keys_are_rejected() {

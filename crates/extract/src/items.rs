@@ -12,7 +12,9 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use swath_access::{Resource, Viewer};
 use swath_io::{AssetRef, GeoTiff, Stores};
-use swath_stac::{Item, asset_bands, find_datetime, is_raster, item_datetime, parse_datetime};
+use swath_stac::{
+    Item, asset_bands, find_datetime, item_datetime, measured_assets, parse_datetime,
+};
 
 use crate::ExtractError;
 
@@ -150,7 +152,7 @@ fn walk(
             .unwrap_or_default();
         match extension.as_str() {
             "json" | "geojson" => files.json.push(path),
-            "tif" | "tiff" => files.rasters.push(path),
+            "tif" | "tiff" | "jp2" => files.rasters.push(path),
             _ => files.others.push(path),
         }
     }
@@ -197,7 +199,7 @@ async fn find_in_folder(
         for path in files.others {
             list.skipped.push(Skipped {
                 name: path.display().to_string(),
-                reason: "neither a GeoTIFF nor a STAC item".to_owned(),
+                reason: "neither a GeoTIFF, a JPEG 2000 file nor a STAC item".to_owned(),
                 is_failure: false,
             });
         }
@@ -215,7 +217,10 @@ async fn find_in_file(
         .next()
         .unwrap_or(href)
         .to_ascii_lowercase();
-    if path.ends_with(".tif") || path.ends_with(".tiff") {
+    if [".tif", ".tiff", ".jp2"]
+        .iter()
+        .any(|end| path.ends_with(end))
+    {
         list.items.push(raster_source(stores, href)?);
         return Ok(());
     }
@@ -326,7 +331,7 @@ fn item_source(stores: &Stores, value: Value, href: &str) -> Result<ItemSource, 
     let item: Item = serde_json::from_value(value)
         .map_err(|error| wrong(format!("item {id} is not valid STAC: {error}")))?;
     let mut assets = Vec::new();
-    for (key, asset) in item.assets.iter().filter(|(_, asset)| is_raster(asset)) {
+    for (key, asset) in measured_assets(&item) {
         let target = resolve(stores, &join_href(href, &asset.href))?;
         assets.push(ItemAsset {
             key: key.clone(),

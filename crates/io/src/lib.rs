@@ -6,6 +6,7 @@ mod codec;
 pub mod cog;
 pub mod compute;
 mod error;
+mod jp2;
 mod raster;
 mod store;
 mod tiff;
@@ -14,8 +15,8 @@ pub mod vector;
 pub use codec::DecodeScratch;
 pub use error::{ErrorKind, IoError};
 pub use raster::{
-    BandDescription, BandInfo, BlockPlan, CogDescription, DecodedBlock, FetchedBlock, GeoTiff,
-    ImageDescription, RasterDescription, blocks,
+    BandDescription, BandInfo, BlockPlan, CogDescription, ControlPoint, DecodedBlock, FetchedBlock,
+    GeoTiff, ImageDescription, RasterDescription, blocks,
 };
 pub use store::{AssetRef, AwsEnvironment, Fetched, StoreConfig, StoreKind, Stores};
 pub use tiff::{Compression, Interleave};

@@ -1,7 +1,7 @@
 //! Bands of an asset, whatever the STAC version wrote them.
 
 use serde_json::Value;
-use stac::Asset;
+use stac::{Asset, Item};
 
 /// What an item says of one band of an asset.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -69,8 +69,17 @@ fn text(value: Value) -> Option<String> {
     }
 }
 
-/// True where an asset is a raster to measure: a TIFF that is not a preview.
-pub fn is_raster(asset: &Asset) -> bool {
+/// File format of a raster to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RasterFormat {
+    /// TIFF, COG or not.
+    Tiff,
+    /// JPEG 2000.
+    Jpeg2000,
+}
+
+/// Returns the format of an asset that is a raster to measure; `None` for previews and all else.
+pub fn raster_format(asset: &Asset) -> Option<RasterFormat> {
     let has_role = |names: &[&str]| {
         asset
             .roles
@@ -78,7 +87,7 @@ pub fn is_raster(asset: &Asset) -> bool {
             .any(|role| names.contains(&role.as_str()))
     };
     if has_role(&["thumbnail", "overview", "visual", "metadata"]) && !has_role(&["data"]) {
-        return false;
+        return None;
     }
     let path = asset
         .href
@@ -86,11 +95,30 @@ pub fn is_raster(asset: &Asset) -> bool {
         .next()
         .unwrap_or_default()
         .to_ascii_lowercase();
-    let is_tiff_type = asset
-        .r#type
-        .as_deref()
-        .is_some_and(|media| media.to_ascii_lowercase().contains("tiff"));
-    is_tiff_type || path.ends_with(".tif") || path.ends_with(".tiff")
+    let media = asset.r#type.as_deref().unwrap_or_default();
+    let media = media.to_ascii_lowercase();
+    if media.contains("tiff") || path.ends_with(".tif") || path.ends_with(".tiff") {
+        Some(RasterFormat::Tiff)
+    } else if media.contains("jp2") || path.ends_with(".jp2") {
+        Some(RasterFormat::Jpeg2000)
+    } else {
+        None
+    }
+}
+
+/// Returns keys and assets of an item that are to be measured: its TIFFs; its JPEG 2000 files
+/// where it has none, since both hold the same bands where an item has both.
+pub fn measured_assets(item: &Item) -> Vec<(&String, &Asset)> {
+    let of_format = |format: RasterFormat| {
+        let assets = item.assets.iter();
+        assets.filter(move |(_, asset)| raster_format(asset) == Some(format))
+    };
+    let tiffs: Vec<_> = of_format(RasterFormat::Tiff).collect();
+    if tiffs.is_empty() {
+        of_format(RasterFormat::Jpeg2000).collect()
+    } else {
+        tiffs
+    }
 }
 
 #[cfg(test)]
@@ -126,12 +154,36 @@ mod tests {
 
     #[test]
     fn previews_are_no_rasters_to_measure() {
-        assert!(is_raster(&asset(
-            json!({"href": "x/B04.TIF?sig=1", "roles": ["data"]})
-        )));
-        assert!(!is_raster(&asset(
-            json!({"href": "x/thumb.tif", "roles": ["thumbnail"]})
-        )));
-        assert!(!is_raster(&asset(json!({"href": "x/meta.xml"}))));
+        let format = |value: Value| raster_format(&asset(value));
+        assert_eq!(
+            format(json!({"href": "x/B04.TIF?sig=1", "roles": ["data"]})),
+            Some(RasterFormat::Tiff)
+        );
+        assert_eq!(
+            format(json!({"href": "x/B04", "type": "image/jp2"})),
+            Some(RasterFormat::Jpeg2000)
+        );
+        assert_eq!(
+            format(json!({"href": "x/thumb.tif", "roles": ["thumbnail"]})),
+            None
+        );
+        assert_eq!(format(json!({"href": "x/meta.xml"})), None);
+    }
+
+    #[test]
+    fn jpeg_2000_is_measured_where_there_is_no_tiff() {
+        let item = |assets: Value| -> Item {
+            let item = json!({"type": "Feature", "stac_version": "1.0.0", "id": "a", "geometry": null,
+                "properties": {"datetime": "2020-01-01T00:00:00Z"}, "links": [], "assets": assets});
+            serde_json::from_value(item).expect("an item")
+        };
+        let keys = |item: &Item| -> Vec<String> {
+            let assets = measured_assets(item);
+            assets.into_iter().map(|(key, _)| key.clone()).collect()
+        };
+        let jp2 = json!({"href": "a/B04.jp2"});
+        let both = item(json!({"red": {"href": "a/B04.tif"}, "red-jp2": jp2.clone()}));
+        assert_eq!(keys(&both), ["red"]);
+        assert_eq!(keys(&item(json!({"red-jp2": jp2}))), ["red-jp2"]);
     }
 }

@@ -6,6 +6,6 @@
 mod bands;
 mod datetimes;
 
-pub use bands::{AssetBand, asset_bands, is_raster};
+pub use bands::{AssetBand, RasterFormat, asset_bands, measured_assets, raster_format};
 pub use datetimes::{DatetimeError, find_datetime, item_datetime, parse_datetime};
 pub use stac::{Asset, Catalog, Collection, Item, ItemCollection, Link, Links, Value};

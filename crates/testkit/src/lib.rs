@@ -2,7 +2,7 @@
 //!
 //! * [`FaultServer`]: an HTTP or S3 server in this process that counts what it serves and breaks
 //!   on request.
-//! * [`fixtures`]: a TIFF writer for tests that shares no code with the product.
+//! * [`fixtures`]: TIFF and JPEG 2000 writers for tests that share no code with the product.
 //! * [`table`]: reading and comparing small Parquet tables.
 //!
 //! Everything here panics on misuse with a message for the author of a test.

@@ -65,7 +65,13 @@ fn print_text(raster: &RasterDescription) {
             );
         }
         (Some(t), _) => line("grid", format!("rotated: {t:?}")),
-        (None, true) => line("grid", "ground control points only".to_owned()),
+        (None, true) => line(
+            "grid",
+            format!(
+                "none; {} ground control points, listed by --json",
+                raster.control_points.len()
+            ),
+        ),
         (None, false) => line("grid", "none".to_owned()),
     }
     let layout = format!(

@@ -41,7 +41,10 @@ pub(super) fn decompress(
             Compression::Zstd => unpack_zstd(stored, plain, zstd),
             Compression::Lzw => lzw(stored, plain),
             Compression::PackBits => Ok(pack_bits(stored, plain)),
-            Compression::Unsupported(_) => Err(format!(
+            Compression::Jpeg
+            | Compression::Lerc
+            | Compression::Jpeg2000
+            | Compression::Unsupported(_) => Err(format!(
                 "compression {} is not read",
                 block.compression.name()
             )),

@@ -5,14 +5,20 @@
 //! 2. `predictor`: horizontal and floating-point differences are undone, row by row.
 //! 3. `samples`: plain bytes become one typed vector for each wanted band.
 //!
+//! Blocks that are images of another format (JPEG, LERC) are decoded by their `coder`.
 //! All of it is sync and works in buffers that [`DecodeScratch`] keeps between blocks.
 
+mod coder;
 mod decompress;
 mod inflate;
+mod jpeg;
+mod lerc;
 mod predictor;
 mod samples;
 mod scratch;
 
+pub(crate) use coder::Coder;
+pub(crate) use jpeg::PHOTOMETRIC_YCBCR;
 pub use scratch::DecodeScratch;
 
 use swath_raster::Pixels;
@@ -56,10 +62,15 @@ pub(crate) fn decode_blocks(
     let mut outcomes = Vec::with_capacity(blocks.len());
     let mut rest = blocks;
     while let [first, others @ ..] = rest {
+        if !first.is_samples() {
+            outcomes.push(decode_image(first, scratch));
+            rest = others;
+            continue;
+        }
         let mut bytes = first.layout.stored_block_bytes();
         let fits = |block: &&CodedBlock| {
             bytes += block.layout.stored_block_bytes();
-            bytes <= BYTES_AT_ONCE
+            block.is_samples() && bytes <= BYTES_AT_ONCE
         };
         let count = 1 + others
             .iter()
@@ -71,6 +82,27 @@ pub(crate) fn decode_blocks(
         rest = after;
     }
     outcomes
+}
+
+impl CodedBlock<'_> {
+    /// True where the block is a compressed run of samples, no image of another format.
+    fn is_samples(&self) -> bool {
+        matches!(self.layout.coder, Coder::Samples)
+    }
+}
+
+fn decode_image(
+    block: &CodedBlock,
+    scratch: &mut DecodeScratch,
+) -> Result<Vec<Pixels>, DecodeError> {
+    let mut buffer = scratch.stored.pop().unwrap_or_default();
+    let outcome = block.stored.bytes(&mut buffer).map_err(DecodeError::Read);
+    let decoded = outcome.and_then(|stored| {
+        let decoded = block.layout.coder.decode(block, stored, scratch);
+        decoded.map_err(DecodeError::Damaged)
+    });
+    scratch.stored.push(buffer);
+    decoded
 }
 
 fn decode_group(

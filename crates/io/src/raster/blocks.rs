@@ -9,7 +9,7 @@ use swath_raster::{Mask, Pixels, for_pixels};
 
 use super::GeoTiff;
 use crate::IoError;
-use crate::codec::{CodedBlock, DecodeError, DecodeScratch, decode_blocks};
+use crate::codec::{CodedBlock, Coder, DecodeError, DecodeScratch, decode_blocks};
 use crate::store::StoredBytes;
 use crate::tiff::{ImageLayout, Interleave};
 
@@ -34,13 +34,13 @@ pub struct BlockPlan {
 /// One block as stored, with all that its decoding needs.
 #[derive(Debug, Clone)]
 pub struct FetchedBlock {
-    raster: Arc<GeoTiff>,
-    level: usize,
-    number: u32,
-    bands: Arc<[usize]>,
-    /// Stored bytes by plane; `None`: not stored (sparse).
-    planes: Vec<(usize, Option<StoredBytes>)>,
-    mask_parts: Vec<(u32, Option<StoredBytes>)>,
+    pub(super) raster: Arc<GeoTiff>,
+    pub(super) level: usize,
+    pub(super) number: u32,
+    pub(super) bands: Arc<[usize]>,
+    /// Stored bytes by plane, or by tile-part; `None`: not stored (sparse).
+    pub(super) planes: Vec<(usize, Option<StoredBytes>)>,
+    pub(super) mask_parts: Vec<(u32, Option<StoredBytes>)>,
 }
 
 /// Values of one block: only pixels inside the image, row by row.
@@ -105,6 +105,9 @@ impl GeoTiff {
         numbers: &[u32],
     ) -> Result<Vec<FetchedBlock>, IoError> {
         let image = &self.levels[level].image;
+        if let Coder::Jpeg2000 { codestream, .. } = &image.coder {
+            return self.fetch_tiles(level, bands, numbers, codestream).await;
+        }
         let planes = self.planes(image, &bands);
         let mut ranges = Vec::new();
         for number in numbers {
@@ -185,7 +188,7 @@ impl GeoTiff {
             .collect()
     }
 
-    fn block_error(&self, image: &ImageLayout, number: u32, reason: String) -> IoError {
+    pub(super) fn block_error(&self, image: &ImageLayout, number: u32, reason: String) -> IoError {
         let window = image.block_window(number);
         let kind = match (image.is_mask, image.is_reduced) {
             (false, false) => "the full resolution",
@@ -372,6 +375,9 @@ impl FetchedBlock {
     /// Appends the stored parts of the block: planes in the order of `wanted`, then masks.
     fn push_coded<'a>(&'a self, wanted: &'a [usize], coded: &mut Vec<CodedBlock<'a>>) {
         let image = self.image();
+        if matches!(image.coder, Coder::Jpeg2000 { .. }) {
+            return;
+        }
         let rows_of = |layout: &ImageLayout, number: u32| {
             if layout.is_tiled {
                 layout.block.height
@@ -430,6 +436,13 @@ impl FetchedBlock {
             })
         };
         let mut bands = match image.interleave {
+            _ if let Coder::Jpeg2000 {
+                codestream,
+                reduction,
+            } = &image.coder =>
+            {
+                self.decode_tile(image, codestream, *reduction, wanted)?
+            }
             Interleave::Pixel if self.plane(0).is_some() => next(image, self.number)?,
             _ => {
                 let mut bands = Vec::with_capacity(wanted.len());

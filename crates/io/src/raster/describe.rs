@@ -11,7 +11,7 @@ use crate::tiff::Interleave;
 pub struct RasterDescription {
     /// As asked for.
     pub href: String,
-    /// `GeoTIFF` or `BigTIFF`.
+    /// `GeoTIFF`, `BigTIFF`, `JPEG 2000` or `JPEG 2000 codestream`.
     pub driver: &'static str,
     /// Bytes of the file.
     pub bytes: u64,
@@ -29,6 +29,9 @@ pub struct RasterDescription {
     pub is_point: bool,
     /// True where only ground control points place the raster.
     pub has_control_points: bool,
+    /// Those points: pixel corners counted from the north-west, coordinates in the CRS.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub control_points: Vec<ControlPoint>,
     /// Bands in file order.
     pub bands: Vec<BandDescription>,
     /// Width and height of a block.
@@ -51,6 +54,21 @@ pub struct RasterDescription {
     pub metadata: serde_json::Map<String, serde_json::Value>,
     /// Whether the file is a valid cloud-optimised GeoTIFF.
     pub cog: CogDescription,
+}
+
+/// A place in the image whose coordinates are known.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ControlPoint {
+    /// Columns from the left edge.
+    pub col: f64,
+    /// Rows from the upper edge.
+    pub row: f64,
+    /// Easting or longitude.
+    pub x: f64,
+    /// Northing or latitude.
+    pub y: f64,
+    /// Height, 0 where none is known.
+    pub z: f64,
 }
 
 /// One band.
@@ -110,11 +128,7 @@ impl GeoTiff {
         }
         RasterDescription {
             href: self.href().to_owned(),
-            driver: if self.is_big_tiff {
-                "BigTIFF"
-            } else {
-                "GeoTIFF"
-            },
+            driver: self.format.name(),
             bytes: self.file_len,
             crs: self.crs.as_ref().map(|crs| match crs.epsg() {
                 Some(code) => format!("EPSG:{code}"),
@@ -125,7 +139,8 @@ impl GeoTiff {
             transform: self.transform.map(|transform| transform.to_gdal()),
             bounds: geo,
             is_point: self.is_point,
-            has_control_points: self.has_control_points,
+            has_control_points: !self.control_points.is_empty(),
+            control_points: self.control_points.clone(),
             bands: self.describe_bands(),
             block: [image.block.width, image.block.height],
             layout: if image.is_tiled { "tiles" } else { "strips" },

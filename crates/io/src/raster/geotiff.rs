@@ -1,10 +1,13 @@
-//! A GeoTIFF as its reader sees it: grid, bands and where the blocks stand.
+//! A raster as its reader sees it, whatever the format of the file: grid, bands and where the blocks
+//! stand.
 
 use swath_grid::{Crs, Size, Transform, Window};
 use swath_raster::DataType;
 
+use super::describe::ControlPoint;
+use crate::codec::Coder;
 use crate::store::AssetRef;
-use crate::tiff::{Compression, ImageLayout, Interleave};
+use crate::tiff::{Compression, ImageLayout, Interleave, PHOTOMETRIC_RGB};
 
 /// One band of a raster.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,16 +39,41 @@ pub(crate) struct Level {
     pub(crate) mask: Option<ImageLayout>,
 }
 
-/// An opened GeoTIFF: everything but the pixels.
+/// Format of a raster file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RasterFormat {
+    /// TIFF with 32-bit offsets.
+    GeoTiff,
+    /// TIFF with 64-bit offsets.
+    BigTiff,
+    /// JPEG 2000 in boxes.
+    Jp2,
+    /// A JPEG 2000 codestream without boxes.
+    Jpeg2000Codestream,
+}
+
+impl RasterFormat {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::GeoTiff => "GeoTIFF",
+            Self::BigTiff => "BigTIFF",
+            Self::Jp2 => "JPEG 2000",
+            Self::Jpeg2000Codestream => "JPEG 2000 codestream",
+        }
+    }
+}
+
+/// An opened GeoTIFF or JPEG 2000 file: everything but the pixels.
 #[derive(Debug)]
 pub struct GeoTiff {
     pub(crate) asset: AssetRef,
     pub(crate) file_len: u64,
     pub(crate) etag: Option<String>,
-    pub(crate) is_big_tiff: bool,
+    pub(crate) format: RasterFormat,
     pub(crate) crs: Option<Crs>,
     pub(crate) transform: Option<Transform>,
-    pub(crate) has_control_points: bool,
+    /// Ground control points, where they stand in the place of a transform.
+    pub(crate) control_points: Vec<ControlPoint>,
     pub(crate) bands: Vec<BandInfo>,
     /// Full resolution first, then overviews from large to small.
     pub(crate) levels: Vec<Level>,
@@ -133,8 +161,13 @@ impl GeoTiff {
     }
 
     /// Returns the stored bytes of the blocks that hold `bands` at block `number`.
+    ///
+    /// A JPEG 2000 file without a table of its tiles tells the average until one was read.
     pub fn block_bytes(&self, number: u32, bands: &[usize]) -> u64 {
         let image = &self.levels[0].image;
+        if let Coder::Jpeg2000 { codestream, .. } = &image.coder {
+            return codestream.tile_bytes(number);
+        }
         let planes: Vec<usize> = match image.interleave {
             Interleave::Band => bands.to_vec(),
             Interleave::Pixel => vec![0],
@@ -176,7 +209,7 @@ impl GeoTiff {
 
     /// True where the first three bands are red, green and blue.
     pub fn is_rgb(&self) -> bool {
-        self.levels[0].image.photometric == 2 && self.bands.len() >= 3
+        self.levels[0].image.photometric == PHOTOMETRIC_RGB && self.bands.len() >= 3
     }
 
     pub(crate) fn alpha_band(&self) -> Option<usize> {

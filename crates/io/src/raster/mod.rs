@@ -1,14 +1,19 @@
 //! Rasters by name: open, describe, fetch blocks, decode.
 //!
-//! 1. [`GeoTiff::open`] reads header and directories with one request where they stand together.
+//! 1. [`GeoTiff::open`] tells the format by its first bytes and reads header and directories (`open`) or
+//!    boxes and main header (`jp2`) with one request where they stand together.
 //! 2. [`blocks`] fetches the blocks of a [`BlockPlan`] in order, a bounded number at once.
 //! 3. [`FetchedBlock::decode`] turns bytes into values and decides nodata, once.
 
 mod blocks;
 mod describe;
 mod geotiff;
+mod jp2;
 mod open;
 
 pub use blocks::{BlockPlan, DecodedBlock, FetchedBlock, blocks};
-pub use describe::{BandDescription, CogDescription, ImageDescription, RasterDescription};
+pub use describe::{
+    BandDescription, CogDescription, ControlPoint, ImageDescription, RasterDescription,
+};
 pub use geotiff::{BandInfo, GeoTiff};
+pub(crate) use open::tiff_georeference;

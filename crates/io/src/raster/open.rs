@@ -2,18 +2,20 @@
 
 use swath_grid::{Crs, GeoKeyValue, GeoKeys, Transform};
 
-use super::geotiff::{BandInfo, GeoTiff, Level};
+use super::describe::ControlPoint;
+use super::geotiff::{BandInfo, GeoTiff, Level, RasterFormat};
 use crate::IoError;
 use crate::cog::{IfdSummary, verdict};
+use crate::jp2::{self, Georeference};
 use crate::store::AssetRef;
 use crate::tiff::{Directory, GdalMetadata, ImageLayout, ParseStep, SparseBytes, parse, tag};
 
 /// Bytes of the first request: header, directories and block tables of a COG of 10980² pixels.
 const HEADER_BYTES: u64 = 64 << 10;
 /// Least bytes of each further request.
-const STEP_BYTES: u64 = 32 << 10;
+pub(super) const STEP_BYTES: u64 = 32 << 10;
 /// Most further requests: a chain of directories scattered over the file needs one each.
-const STEPS_MAX: usize = 1024;
+pub(super) const STEPS_MAX: usize = 1024;
 /// The ghost area of a COG stands within this many bytes.
 const GHOST_SEARCH_BYTES: usize = 512;
 /// GeoKey that tells whether pixels are areas (1) or points (2).
@@ -26,6 +28,9 @@ impl GeoTiff {
     /// Not found, denied, upstream; [`IoError::Raster`] names what is damaged or not supported.
     pub async fn open(asset: AssetRef) -> Result<Self, IoError> {
         let first = asset.read(0..HEADER_BYTES, None).await?;
+        if jp2::is_jpeg2000(&first.bytes) {
+            return Self::open_jpeg2000(asset, first).await;
+        }
         let file_len = first.object_len;
         let etag = first.etag.clone();
         let mut bytes = SparseBytes::default();
@@ -41,7 +46,9 @@ impl GeoTiff {
                     let mut raster =
                         assemble(&asset, file_len, &directories, &start).map_err(wrong)?;
                     raster.etag = etag;
-                    raster.is_big_tiff = header.is_big_tiff;
+                    if header.is_big_tiff {
+                        raster.format = RasterFormat::BigTiff;
+                    }
                     return Ok(raster);
                 }
                 ParseStep::Missing(range) => {
@@ -93,11 +100,7 @@ fn assemble(
     // A nodata value that the samples cannot hold masks nothing: it is none.
     let nodata = nodata.filter(|text| swath_raster::can_hold(main.data_type, text));
     let bands = band_infos(&main, &metadata, nodata);
-    let keys = geo_keys(main_directory)?;
-    let is_point = matches!(keys.keys.get(&RASTER_TYPE_KEY), Some(GeoKeyValue::Short(2)));
-    let crs =
-        Crs::from_geokeys(&keys).map_err(|error| format!("its CRS cannot be read: {error}"))?;
-    let (transform, has_control_points) = transform(main_directory, is_point)?;
+    let place = tiff_georeference(main_directory)?;
     let summaries = summaries(&layouts);
     let ghost = ghost_text(start);
     let cog = verdict(&summaries, file_len, ghost.as_deref());
@@ -115,17 +118,32 @@ fn assemble(
         asset: asset.clone(),
         file_len,
         etag: None,
-        is_big_tiff: false,
-        crs,
-        transform,
-        has_control_points,
+        format: RasterFormat::GeoTiff,
+        crs: place.crs,
+        transform: place.transform,
+        control_points: place.control_points,
         bands,
         levels: levels(main, layouts.into_iter().flatten().collect()),
         items: metadata.items,
         datetime_tag: main_directory.text(tag::DATE_TIME),
-        is_point,
+        is_point: place.is_point,
         other_pages,
         cog,
+    })
+}
+
+/// Returns CRS and grid of one directory.
+pub(crate) fn tiff_georeference(directory: &Directory) -> Result<Georeference, String> {
+    let keys = geo_keys(directory)?;
+    let is_point = matches!(keys.keys.get(&RASTER_TYPE_KEY), Some(GeoKeyValue::Short(2)));
+    let crs =
+        Crs::from_geokeys(&keys).map_err(|error| format!("its CRS cannot be read: {error}"))?;
+    let (transform, control_points) = transform(directory, is_point)?;
+    Ok(Georeference {
+        crs,
+        transform,
+        is_point,
+        control_points,
     })
 }
 
@@ -159,11 +177,15 @@ fn band_infos(
     metadata: &GdalMetadata,
     nodata: Option<String>,
 ) -> Vec<BandInfo> {
-    let first_extra = main.bands.saturating_sub(main.extra_samples.len());
+    // The two bands of a complex sample share what is said of it.
+    let per_sample = if main.is_complex { 2 } else { 1 };
+    let samples = main.bands / per_sample;
+    let first_extra = samples.saturating_sub(main.extra_samples.len());
     (0..main.bands)
         .map(|index| {
-            let own = &metadata.bands[index];
-            let extra = index
+            let sample = index / per_sample;
+            let own = &metadata.bands[sample];
+            let extra = sample
                 .checked_sub(first_extra)
                 .and_then(|extra| main.extra_samples.get(extra));
             let is_alpha_tagged = matches!(extra, Some(1 | 2));
@@ -172,11 +194,14 @@ fn band_infos(
                 .as_deref()
                 .is_some_and(|name| name.eq_ignore_ascii_case("alpha"));
             BandInfo {
-                name: own
-                    .description
-                    .clone()
-                    .unwrap_or_else(|| format!("band_{}", index + 1)),
-                is_named: own.description.is_some(),
+                name: if main.is_complex {
+                    part_name(own.description.as_deref(), index, samples)
+                } else {
+                    own.description
+                        .clone()
+                        .unwrap_or_else(|| format!("band_{}", index + 1))
+                },
+                is_named: own.description.is_some() || main.is_complex,
                 data_type: main.data_type,
                 nodata: nodata.clone(),
                 scale: own.scale,
@@ -187,6 +212,16 @@ fn band_infos(
             }
         })
         .collect()
+}
+
+/// Returns the name of the real (even `index`) or imaginary part of a complex sample.
+fn part_name(description: Option<&str>, index: usize, samples: usize) -> String {
+    let part = if index.is_multiple_of(2) { "re" } else { "im" };
+    match description {
+        Some(name) => format!("{name}_{part}"),
+        None if samples == 1 => part.to_owned(),
+        None => format!("band_{}_{part}", index / 2 + 1),
+    }
 }
 
 fn geo_keys(directory: &Directory) -> Result<GeoKeys, String> {
@@ -205,8 +240,11 @@ fn geo_keys(directory: &Directory) -> Result<GeoKeys, String> {
         .map_err(|error| format!("its GeoKeys cannot be read: {error}"))
 }
 
-/// Returns the transform and whether there are control points instead.
-fn transform(directory: &Directory, is_point: bool) -> Result<(Option<Transform>, bool), String> {
+/// Returns the transform, or the control points that stand in its place.
+fn transform(
+    directory: &Directory,
+    is_point: bool,
+) -> Result<(Option<Transform>, Vec<ControlPoint>), String> {
     let wrong = |what: &str| format!("its {what} does not make an invertible transform");
     let found = if let Some(matrix) = directory
         .doubles(tag::MODEL_TRANSFORMATION)
@@ -230,7 +268,7 @@ fn transform(directory: &Directory, is_point: bool) -> Result<(Option<Transform>
                 let made = Transform::from_gdal([x0, scale[0], 0.0, y0, 0.0, -scale[1]]);
                 Some(made.ok_or_else(|| wrong("ModelPixelScale and ModelTiepoint"))?)
             }
-            (Some(_), None) => return Ok((None, true)),
+            (Some(ties), None) => return Ok((None, control_points(&ties, is_point))),
             _ => None,
         }
     };
@@ -244,8 +282,22 @@ fn transform(directory: &Directory, is_point: bool) -> Result<(Option<Transform>
                 transform
             }
         }),
-        false,
+        Vec::new(),
     ))
+}
+
+/// Reads tie points: column, row, level, x, y, z each.
+fn control_points(ties: &[f64], is_point: bool) -> Vec<ControlPoint> {
+    // With PixelIsPoint whole numbers name the centres of pixels.
+    let shift = if is_point { 0.5 } else { 0.0 };
+    let point = |tie: &[f64]| ControlPoint {
+        col: tie[0] + shift,
+        row: tie[1] + shift,
+        x: tie[3],
+        y: tie[4],
+        z: tie[5],
+    };
+    ties.chunks_exact(6).map(point).collect()
 }
 
 fn levels(main: ImageLayout, others: Vec<ImageLayout>) -> Vec<Level> {

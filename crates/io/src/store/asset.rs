@@ -75,6 +75,14 @@ impl StoredBytes {
         }
     }
 
+    /// Returns the bytes if they were fetched already.
+    pub(crate) fn fetched(&self) -> Option<&[u8]> {
+        match self {
+            Self::Fetched(bytes) => Some(bytes),
+            Self::Local { .. } => None,
+        }
+    }
+
     /// Returns the bytes, out of `buffer` where they have to be read.
     ///
     /// # Errors

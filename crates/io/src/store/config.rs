@@ -6,17 +6,22 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfig {
-    /// Where the store begins: a folder, `https://host/path` or `s3://bucket/path`.
+    /// Where the store begins: a folder, `https://host/path`, `s3://bucket/path`, `gs://bucket/path`,
+    /// `az://container/path` or `abfs://container@account.dfs.core.windows.net/path`.
     pub prefix: String,
-    /// URL of the S3 service; default: AWS in `region`.
+    /// URL of the service; default: AWS in `region`, Google Cloud Storage, the Azure account.
     pub endpoint: Option<String>,
     /// Region of the bucket; default `us-east-1`.
     pub region: Option<String>,
     /// True for `endpoint/bucket/key` URLs; default: true where an endpoint is given.
     pub path_style: Option<bool>,
-    /// Name of the profile whose variables `PROFILE_ACCESS_KEY_ID` and `PROFILE_SECRET_ACCESS_KEY`
-    /// hold the credentials; default: the usual `AWS_*` variables.
+    /// Name of the profile whose variables hold the credentials: `PROFILE_ACCESS_KEY_ID` and
+    /// `PROFILE_SECRET_ACCESS_KEY` (S3), `PROFILE_APPLICATION_CREDENTIALS` (Google),
+    /// `PROFILE_ACCOUNT_KEY`, `PROFILE_SAS_TOKEN`, `PROFILE_CLIENT_ID` … (Azure); default: the usual
+    /// variables of each (`AWS_*`, `GOOGLE_*`, `AZURE_STORAGE_*`).
     pub credentials: Option<String>,
+    /// Storage account of an `az://` store; default: the variable `AZURE_STORAGE_ACCOUNT_NAME`.
+    pub account: Option<String>,
     /// True where the requester pays for the transfer.
     pub requester_pays: bool,
     /// True where requests are not signed.
@@ -36,6 +41,10 @@ pub enum StoreKind {
     Http,
     /// S3 API.
     S3,
+    /// Google Cloud Storage.
+    Google,
+    /// Azure Blob Storage.
+    Azure,
 }
 
 impl StoreConfig {
@@ -43,6 +52,13 @@ impl StoreConfig {
     pub fn kind(&self) -> StoreKind {
         if self.prefix.starts_with("s3://") {
             StoreKind::S3
+        } else if self.prefix.starts_with("gs://") {
+            StoreKind::Google
+        } else if ["az://", "abfs://", "abfss://"]
+            .iter()
+            .any(|scheme| self.prefix.starts_with(scheme))
+        {
+            StoreKind::Azure
         } else if self.prefix.starts_with("http://") || self.prefix.starts_with("https://") {
             StoreKind::Http
         } else {
@@ -51,7 +67,7 @@ impl StoreConfig {
     }
 }
 
-/// The variables of the AWS tools, read once by the program.
+/// The variables of the tools of AWS, Google and Azure, read once by the program.
 #[derive(Clone, Default)]
 pub struct AwsEnvironment {
     /// Every environment variable that a store may need, by name.

@@ -7,6 +7,7 @@
 //! Credentials stay inside: neither an `AssetRef` nor an error shows them.
 
 mod asset;
+mod cloud;
 mod config;
 mod limit;
 mod remote;
@@ -24,6 +25,7 @@ use swath_access::{Action, Resource, Viewer, may};
 use url::Url;
 
 use crate::IoError;
+use cloud::{azure_parts, bucket_and_key};
 use remote::RemoteStore;
 
 /// All stores that a program may read from.
@@ -45,7 +47,8 @@ impl Stores {
         }
     }
 
-    /// Returns the named stores plus any path, `https://` or `s3://` that the operator types.
+    /// Returns the named stores plus any path, `https://`, `s3://`, `gs://`, `az://` or `abfs://` that the
+    /// operator types.
     pub fn for_command_line(stores: BTreeMap<String, StoreConfig>, aws: AwsEnvironment) -> Self {
         Self {
             named: stores,
@@ -56,7 +59,8 @@ impl Stores {
 
     /// Returns the asset behind `href` if `viewer` may read it as part of `resource`.
     ///
-    /// `href` is a path, a `file:`, `http(s):` or `s3:` URL, or `NAME:key` of a named store.
+    /// `href` is a path, a `file:`, `http(s):`, `s3:`, `gs:`, `az:` or `abfs(s):` URL, or `NAME:key` of a
+    /// named store.
     ///
     /// # Errors
     /// [`IoError::Denied`] where the viewer may not or the href lies outside the resource;
@@ -88,6 +92,16 @@ impl Stores {
                 reason,
             });
         };
+        self.implicit_asset(aws, resource, href)
+    }
+
+    /// Returns the asset behind a path or URL that no named store covers.
+    fn implicit_asset(
+        &self,
+        aws: &AwsEnvironment,
+        resource: &Resource,
+        href: &str,
+    ) -> Result<AssetRef, IoError> {
         match scheme(href) {
             None => Ok(AssetRef::local("file", PathBuf::from(href), href)),
             Some("file") => Ok(AssetRef::local("file", file_url_path(href)?, href)),
@@ -112,17 +126,36 @@ impl Stores {
                 ))
             }
             Some("s3") => {
-                let (bucket, key) = s3_parts(href)?;
+                let (bucket, key) = bucket_and_key(href, "s3")?;
                 let config = aws.store_config();
                 let store = self.open(&format!("s3://{bucket}"), || {
                     RemoteStore::s3(bucket, &config, Some(aws))
                 })?;
                 Ok(AssetRef::remote("s3", store, key, href))
             }
+            Some("gs") => {
+                let (bucket, key) = bucket_and_key(href, "gs")?;
+                let store = self.open(&format!("gs://{bucket}"), || {
+                    RemoteStore::google(bucket, &StoreConfig::default(), Some(aws))
+                })?;
+                Ok(AssetRef::remote("gs", store, key, href))
+            }
+            Some("az" | "abfs" | "abfss") => {
+                let place = azure_parts(href)?;
+                let client = format!(
+                    "az://{}@{}",
+                    place.container,
+                    place.account.unwrap_or_default()
+                );
+                let store = self.open(&client, || {
+                    RemoteStore::azure(&place, &StoreConfig::default(), Some(aws))
+                })?;
+                Ok(AssetRef::remote("az", store, place.key, href))
+            }
             Some(other) => Err(IoError::Href {
                 href: without_query(href).to_owned(),
                 reason: format!(
-                    "\"{other}:\" is neither a known scheme (file, http, https, s3) nor a configured store"
+                    "\"{other}:\" is neither a known scheme (file, http, https, s3, gs, az, abfs) nor a configured store"
                 ),
             }),
         }
@@ -194,15 +227,39 @@ impl Stores {
                     href.split('?').next().unwrap_or(href),
                 ))
             }
-            StoreKind::S3 => {
-                let (bucket, key) = s3_parts(&format!("{prefix}/{key}"))
-                    .map(|(bucket, key)| (bucket.to_owned(), key))?;
-                let store = self.open(name, || {
-                    RemoteStore::s3(&bucket, config, self.implicit.as_ref())
-                })?;
-                Ok(AssetRef::remote(name, store, key, href))
+            StoreKind::S3 | StoreKind::Google | StoreKind::Azure => {
+                self.named_object(name, config, &format!("{prefix}/{key}"), href)
             }
         }
+    }
+
+    /// Returns the object `whole` of a named store whose service has buckets.
+    fn named_object(
+        &self,
+        name: &str,
+        config: &StoreConfig,
+        whole: &str,
+        href: &str,
+    ) -> Result<AssetRef, IoError> {
+        let environment = self.implicit.as_ref();
+        let (store, key) = match config.kind() {
+            StoreKind::Azure => {
+                let place = azure_parts(whole)?;
+                let make = || RemoteStore::azure(&place, config, environment);
+                (self.open(name, make)?, place.key.clone())
+            }
+            StoreKind::Google => {
+                let (bucket, key) = bucket_and_key(whole, "gs")?;
+                let make = || RemoteStore::google(bucket, config, environment);
+                (self.open(name, make)?, key)
+            }
+            _ => {
+                let (bucket, key) = bucket_and_key(whole, "s3")?;
+                let make = || RemoteStore::s3(bucket, config, environment);
+                (self.open(name, make)?, key)
+            }
+        };
+        Ok(AssetRef::remote(name, store, key, href))
     }
 
     fn open(
@@ -249,23 +306,6 @@ fn parse_url(href: &str) -> Result<Url, IoError> {
         return Err(wrong("the URL has no host".to_owned()));
     }
     Ok(url)
-}
-
-/// Returns bucket and key of an `s3://` href. The key is taken as it is: S3 names are not encoded.
-fn s3_parts(href: &str) -> Result<(&str, Key), IoError> {
-    let wrong = |reason: String| IoError::Href {
-        href: href.to_owned(),
-        reason,
-    };
-    let (bucket, key) = href
-        .strip_prefix("s3://")
-        .and_then(|rest| rest.split_once('/'))
-        .filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
-        .ok_or_else(|| wrong("expected s3://bucket/key".to_owned()))?;
-    Ok((
-        bucket,
-        Key::parse(key).map_err(|error| wrong(error.to_string()))?,
-    ))
 }
 
 fn file_url_path(href: &str) -> Result<PathBuf, IoError> {

@@ -48,6 +48,13 @@ enum Failure {
 }
 
 impl RemoteStore {
+    pub(super) fn new(store: impl ObjectStore) -> Self {
+        Self {
+            store: Arc::new(store),
+            limit: RequestLimit::new(),
+        }
+    }
+
     pub(super) fn http(url: &Url, config: &StoreConfig) -> Result<Self, IoError> {
         // The query stays in the base URL, so that presigned URLs keep their signature.
         let mut base = url.clone();
@@ -58,10 +65,7 @@ impl RemoteStore {
             .with_retry(no_retry())
             .build()
             .map_err(|error| href_error(url.as_str(), &error))?;
-        Ok(Self {
-            store: Arc::new(store),
-            limit: RequestLimit::new(),
-        })
+        Ok(Self::new(store))
     }
 
     pub(super) fn s3(
@@ -94,10 +98,7 @@ impl RemoteStore {
         let store = builder
             .build()
             .map_err(|error| href_error(&format!("s3://{bucket}"), &error))?;
-        Ok(Self {
-            store: Arc::new(store),
-            limit: RequestLimit::new(),
-        })
+        Ok(Self::new(store))
     }
 
     /// Fetches `range`, or what the object has of it where it ends earlier.
@@ -193,14 +194,14 @@ impl RemoteStore {
 }
 
 /// Our own retries count every attempt and slow down the whole store; the client's would hide both.
-fn no_retry() -> RetryConfig {
+pub(super) fn no_retry() -> RetryConfig {
     RetryConfig {
         max_retries: 0,
         ..RetryConfig::default()
     }
 }
 
-fn client_options(config: &StoreConfig) -> ClientOptions {
+pub(super) fn client_options(config: &StoreConfig) -> ClientOptions {
     ClientOptions::new()
         .with_timeout(Duration::from_secs(
             config.timeout_s.unwrap_or(TIMEOUT_DEFAULT_S),
@@ -238,7 +239,7 @@ fn with_credentials(
     })
 }
 
-fn href_error(href: &str, error: &object_store::Error) -> IoError {
+pub(super) fn href_error(href: &str, error: &object_store::Error) -> IoError {
     IoError::Href {
         href: href.to_owned(),
         reason: root_cause(error),

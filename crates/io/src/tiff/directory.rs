@@ -78,9 +78,7 @@ pub(crate) fn parse(bytes: &SparseBytes, file_len: u64) -> Result<ParseStep, Str
 
 /// Names the format of a file that is no TIFF, by its first bytes.
 fn foreign_format(start: &[u8]) -> String {
-    const FORMATS: [(&[u8], &str); 16] = [
-        (b"\0\0\0\x0cjP  ", "JPEG 2000"),
-        (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    const FORMATS: [(&[u8], &str); 14] = [
         (b"\xff\xd8\xff", "JPEG"),
         (b"\x89PNG", "PNG"),
         (b"GIF8", "GIF"),
@@ -339,6 +337,12 @@ impl Directory {
             1 | 3 | 4 | 16 => Some(bits.map(|b| b as f64).collect()),
             _ => None,
         }
+    }
+
+    /// Returns the bytes of a tag of bytes.
+    pub(crate) fn bytes(&self, tag: u16) -> Option<&[u8]> {
+        let entry = self.entries.get(&tag)?;
+        matches!(entry.field_type, 1 | 7).then_some(&entry.value[..])
     }
 
     /// Returns the text of a tag up to its last NUL, bytes outside UTF-8 replaced.

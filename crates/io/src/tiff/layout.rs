@@ -5,6 +5,7 @@ use swath_raster::DataType;
 
 use super::directory::Directory;
 use super::tag;
+use crate::codec::{Coder, PHOTOMETRIC_YCBCR};
 
 /// Largest decoded block, in bytes: what one thread may hold.
 pub(crate) const BLOCK_BYTES_MAX: u64 = 1 << 30;
@@ -12,6 +13,9 @@ pub(crate) const BLOCK_BYTES_MAX: u64 = 1 << 30;
 const STRIP_PIECE_BYTES: u64 = 1 << 20;
 /// Most bands of one file.
 const BANDS_MAX: u64 = 65_535;
+
+/// Photometric interpretation of red, green and blue.
+pub(crate) const PHOTOMETRIC_RGB: u64 = 2;
 
 /// How blocks are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +30,12 @@ pub enum Compression {
     PackBits,
     /// Zstandard frames.
     Zstd,
+    /// JPEG images that share their tables (code 7).
+    Jpeg,
+    /// Limited error raster compression (code 34887).
+    Lerc,
+    /// Tiles of a JPEG 2000 codestream, in a file of that format.
+    Jpeg2000,
     /// A scheme that is not read yet, by its TIFF code.
     Unsupported(u16),
 }
@@ -35,8 +45,10 @@ impl Compression {
         match code {
             1 => Self::None,
             5 => Self::Lzw,
+            7 => Self::Jpeg,
             8 | 32946 => Self::Deflate,
             32773 => Self::PackBits,
+            34887 => Self::Lerc,
             50000 => Self::Zstd,
             other => Self::Unsupported(other as u16),
         }
@@ -50,11 +62,13 @@ impl Compression {
             Self::Deflate => "deflate".to_owned(),
             Self::PackBits => "packbits".to_owned(),
             Self::Zstd => "zstd".to_owned(),
+            Self::Jpeg => "jpeg".to_owned(),
+            Self::Lerc => "lerc".to_owned(),
+            Self::Jpeg2000 => "jpeg2000".to_owned(),
             Self::Unsupported(code) => match code {
                 2..=4 => "ccitt".to_owned(),
-                6 | 7 => "jpeg".to_owned(),
+                6 => "old-style jpeg".to_owned(),
                 34712 | 33003 | 33005 => "jpeg2000".to_owned(),
-                34887 => "lerc".to_owned(),
                 34925 => "lzma".to_owned(),
                 50001 => "webp".to_owned(),
                 50002 => "jxl".to_owned(),
@@ -80,11 +94,14 @@ pub(crate) struct ImageLayout {
     pub(crate) block: Size,
     pub(crate) is_tiled: bool,
     pub(crate) bands: usize,
+    /// True where each stored sample is complex: its real and imaginary part are two bands.
+    pub(crate) is_complex: bool,
     pub(crate) data_type: DataType,
     /// Stored bits of a sample: 1 to 7 are widened to 8 when decoded, 9 to 15 to 16.
     pub(crate) bits: u32,
     pub(crate) is_little_endian: bool,
     pub(crate) compression: Compression,
+    pub(crate) coder: Coder,
     pub(crate) predictor: u16,
     pub(crate) interleave: Interleave,
     pub(crate) is_bit_order_reversed: bool,
@@ -114,21 +131,12 @@ impl ImageLayout {
         };
         let width = dimension(required(tag::IMAGE_WIDTH, "ImageWidth")?, "ImageWidth")?;
         let height = dimension(required(tag::IMAGE_LENGTH, "ImageLength")?, "ImageLength")?;
-        let bands = directory.uint(tag::SAMPLES_PER_PIXEL).unwrap_or(1);
-        if bands == 0 || bands > BANDS_MAX {
-            return Err(format!(
-                "{bands} samples per pixel (1 to {BANDS_MAX} are read)"
-            ));
-        }
-        let bits_list = directory
-            .uints(tag::BITS_PER_SAMPLE)
-            .unwrap_or_else(|| vec![1]);
-        let format_list = directory
-            .uints(tag::SAMPLE_FORMAT)
-            .unwrap_or_else(|| vec![1]);
-        let bits = same("BitsPerSample", &bits_list)?;
-        let format = same("SampleFormat", &format_list)?;
-        let data_type = sample_type(bits, format)?;
+        let Samples {
+            bands,
+            bits,
+            data_type,
+            is_complex,
+        } = Samples::from_directory(directory)?;
         let interleave = match directory.uint(tag::PLANAR_CONFIGURATION).unwrap_or(1) {
             2 if bands > 1 => Interleave::Band,
             1 | 2 => Interleave::Pixel,
@@ -149,20 +157,27 @@ impl ImageLayout {
                 height: (rows.clamp(1, u64::from(height))) as u32,
             }
         };
+        let compression = Compression::from_code(directory.uint(tag::COMPRESSION).unwrap_or(1));
         let subfile = directory.uint(tag::NEW_SUBFILE_TYPE).unwrap_or(0);
         let mut layout = Self {
             size: Size { width, height },
             block,
             is_tiled,
             bands: bands as usize,
+            is_complex,
             data_type,
             bits: bits as u32,
             is_little_endian: directory.header.is_little_endian,
-            compression: Compression::from_code(directory.uint(tag::COMPRESSION).unwrap_or(1)),
+            compression,
+            coder: Coder::from_directory(compression, directory),
             predictor: directory.uint(tag::PREDICTOR).unwrap_or(1) as u16,
             interleave,
             is_bit_order_reversed: directory.uint(tag::FILL_ORDER) == Some(2),
-            photometric: directory.uint(tag::PHOTOMETRIC).unwrap_or(1),
+            photometric: match directory.uint(tag::PHOTOMETRIC).unwrap_or(1) {
+                // Decoding makes red, green and blue of luma and chroma.
+                PHOTOMETRIC_YCBCR if compression == Compression::Jpeg => PHOTOMETRIC_RGB,
+                other => other,
+            },
             color_map: directory
                 .uints(tag::COLOR_MAP)
                 .and_then(|map| color_map(&map)),
@@ -381,6 +396,57 @@ fn same(name: &str, values: &[u64]) -> Result<u64, String> {
     }
 }
 
+/// The samples of a pixel.
+struct Samples {
+    bands: u64,
+    bits: u64,
+    data_type: DataType,
+    is_complex: bool,
+}
+
+impl Samples {
+    fn from_directory(directory: &Directory) -> Result<Self, String> {
+        let samples = directory.uint(tag::SAMPLES_PER_PIXEL).unwrap_or(1);
+        if samples == 0 || samples > BANDS_MAX {
+            return Err(format!(
+                "{samples} samples per pixel (1 to {BANDS_MAX} are read)"
+            ));
+        }
+        let of = |tag: u16| directory.uints(tag).unwrap_or_else(|| vec![1]);
+        let bits = same("BitsPerSample", &of(tag::BITS_PER_SAMPLE))?;
+        let format = same("SampleFormat", &of(tag::SAMPLE_FORMAT))?;
+        let is_complex = matches!(format, 5 | 6);
+        if is_complex {
+            check_complex(directory, samples)?;
+        }
+        // Pairs of integers (5) or floats (6) stand together: each is two bands, interleaved.
+        let (bands, bits, format) = match is_complex {
+            true => (2 * samples, bits / 2, format - 3),
+            false => (samples, bits, format),
+        };
+        Ok(Self {
+            bands,
+            bits,
+            data_type: sample_type(bits, format)?,
+            is_complex,
+        })
+    }
+}
+
+/// Refuses layouts in which the parts of a complex sample do not stand side by side as bands do.
+fn check_complex(directory: &Directory, samples: u64) -> Result<(), String> {
+    if directory.uint(tag::PLANAR_CONFIGURATION) == Some(2) && samples > 1 {
+        return Err("complex samples in separate planes are not read".to_owned());
+    }
+    let predictor = directory.uint(tag::PREDICTOR).unwrap_or(1);
+    if predictor != 1 {
+        return Err(format!(
+            "complex samples with predictor {predictor} are not read"
+        ));
+    }
+    Ok(())
+}
+
 fn sample_type(bits: u64, format: u64) -> Result<DataType, String> {
     Ok(match (format, bits) {
         (1 | 4, 1..=8) => DataType::U8,
@@ -394,7 +460,6 @@ fn sample_type(bits: u64, format: u64) -> Result<DataType, String> {
         (2, 64) => DataType::I64,
         (3, 32) => DataType::F32,
         (3, 64) => DataType::F64,
-        (5 | 6, _) => return Err(format!("complex samples ({bits} bits) are not read")),
         (3, 16) => return Err("16-bit floats are not read".to_owned()),
         _ => {
             return Err(format!(

@@ -14,7 +14,7 @@ mod sparse;
 pub(crate) mod tag;
 
 pub(crate) use directory::{Directory, ParseStep, parse};
-pub(crate) use layout::ImageLayout;
 pub use layout::{Compression, Interleave};
+pub(crate) use layout::{ImageLayout, PHOTOMETRIC_RGB};
 pub(crate) use metadata::GdalMetadata;
 pub(crate) use sparse::SparseBytes;

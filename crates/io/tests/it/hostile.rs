@@ -57,7 +57,7 @@ static ALLOCATOR: Watched = Watched;
 /// Opens a file and reads up to 64² pixels at its start and its end, on this thread.
 ///
 /// Returns what was read, or the error; checks that the error names the file.
-fn read(path: &Path) -> Result<Vec<DecodedBlock>, IoError> {
+pub fn read(path: &Path) -> Result<Vec<DecodedBlock>, IoError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -32,6 +32,10 @@ pub struct RequestRecord {
     pub query: String,
     /// Value of the `Range` header.
     pub range: Option<String>,
+    /// True where the request bears an `Authorization` header.
+    pub is_signed: bool,
+    /// Value of the `x-amz-request-payer` header.
+    pub payer: Option<String>,
     /// Status of the answer; 0 while there is none.
     pub status: u16,
     /// Bytes of the response body handed to the network so far.
@@ -64,6 +68,8 @@ pub(crate) struct Entry {
     path: String,
     query: String,
     range: Option<String>,
+    is_signed: bool,
+    payer: Option<String>,
     status: AtomicU16,
     bytes_sent: AtomicU64,
     bytes_received: AtomicU64,
@@ -107,12 +113,17 @@ impl Ledger {
         request: &hyper::Request<B>,
         path: &str,
     ) -> (Arc<Entry>, InFlight) {
-        let range = request.headers().get(hyper::header::RANGE);
+        let text = |name: &str| {
+            let value = request.headers().get(name)?;
+            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
         let entry = Arc::new(Entry {
             method: request.method().as_str().to_owned(),
             path: path.to_owned(),
             query: request.uri().query().unwrap_or_default().to_owned(),
-            range: range.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+            range: text("range"),
+            is_signed: request.headers().contains_key("authorization"),
+            payer: text("x-amz-request-payer"),
             status: AtomicU16::new(0),
             bytes_sent: AtomicU64::new(0),
             bytes_received: AtomicU64::new(0),
@@ -151,6 +162,8 @@ impl Ledger {
                 path: entry.path.clone(),
                 query: entry.query.clone(),
                 range: entry.range.clone(),
+                is_signed: entry.is_signed,
+                payer: entry.payer.clone(),
                 status: entry.status.load(Ordering::SeqCst),
                 bytes_sent,
             });
