@@ -298,7 +298,6 @@ UNSUPPORTED = {
     "complex in planes": ({"dtype": "complex64", "count": 2, "interleave": "band"}, "complex"),
     "complex with predictor": ({"dtype": "complex64", "predictor": 2}, "predictor"),
     "jpeg of two bands": ({"compress": "jpeg", "dtype": "uint8", "count": 2, "interleave": "pixel"}, "2 samples"),
-    "jpeg of 12 bits": ({"compress": "jpeg", "dtype": "uint16", "NBITS": 12}, "12 bits"),
     "lzma": ({"compress": "lzma"}, "lzma"),
     "webp": ({"compress": "webp", "dtype": "uint8", "count": 3}, "webp"),
     "one bit": ({"dtype": "uint8", "NBITS": 1}, "1"),
