@@ -123,8 +123,9 @@ mod tests {
             let (col, row) = (index as i32 % 16, index as i32 / 16);
             let written = [15 * col, 15 * row, 8 * (col + row)];
             for (value, expected) in pixel.iter().zip(written) {
+                // Half of what a column adds: two columns share their chroma.
                 assert!(
-                    (i32::from(*value) - expected).abs() <= 6,
+                    (i32::from(*value) - expected).abs() <= 10,
                     "{col} {row}: {pixel:?}"
                 );
             }
