@@ -419,7 +419,8 @@ def swept(shape, distance_m: float) -> list:
                 after = (index + 1) % len(corners)
                 end, normal = corners[after], normals[index]
                 pieces.append(shapely.Polygon([corner, end, end + distance_m * normal, corner + distance_m * normal]))
-                turn = np.arctan2(np.cross(directions[index], directions[after]), directions[index] @ directions[after])
+                (x, y), (next_x, next_y) = directions[index], directions[after]
+                turn = np.arctan2(x * next_y - y * next_x, x * next_x + y * next_y)
                 if turn < 0:
                     count = max(int(-turn / (np.pi / 32) + 0.5), 1)
                     angles = np.arctan2(normal[1], normal[0]) + turn * np.arange(count + 1) / count
