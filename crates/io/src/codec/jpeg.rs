@@ -50,7 +50,8 @@ impl JpegBlocks {
             .set_max_width(width as usize)
             // The last strip of some writers is padded to whole blocks of the transform.
             .set_max_height(rows as usize + 64)
-            .set_strict_mode(false);
+            // Else what is cut off would come as grey pixels.
+            .set_strict_mode(true);
         let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&whole[..]), options);
         decoder.decode_headers().map_err(damaged)?;
         let stored_as = decoder.input_colorspace().ok_or("it has no frame")?;
