@@ -30,9 +30,12 @@ impl Mask {
     /// `nodata` is the text of the file; a value that the type cannot hold masks nothing.
     pub fn from_nodata(pixels: &Pixels, nodata: Option<&str>) -> Self {
         fn flags<T: Sample>(values: &[T], nodata: Option<T>) -> Mask {
+            // NaN differs from every value; what has no NaN and no nodata is valid as it is.
             let nodata = nodata.filter(|value| !value.is_nan());
-            let is_valid =
-                |value: T| nodata.is_none_or(|nodata| value != nodata) && !value.is_nan();
+            let Some(nodata) = nodata.or_else(|| T::from_f64(f64::NAN)) else {
+                return Mask::All;
+            };
+            let is_valid = |value: T| (value != nodata) & !value.is_nan();
             // Chunks without an early exit inside let the comparison run vectorised.
             let all_valid =
                 |chunk: &[T]| chunk.iter().fold(true, |all, value| all & is_valid(*value));
