@@ -49,6 +49,11 @@ impl Viewer {
         }
     }
 
+    /// Returns who it is, `None` for the operator and for those who did not log in.
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+
     /// Returns the viewer's role.
     pub fn role(&self) -> Role {
         self.role
@@ -115,6 +120,21 @@ impl Resource {
         &self.id
     }
 
+    /// Returns who owns it.
+    pub fn owner(&self) -> Option<&str> {
+        self.owner.as_deref()
+    }
+
+    /// Returns who sees it.
+    pub fn visibility(&self) -> Visibility {
+        self.visibility
+    }
+
+    /// Returns the prefixes that hrefs must lie under; none for [`Resource::direct`].
+    pub fn prefixes(&self) -> &[String] {
+        self.prefixes.as_deref().unwrap_or_default()
+    }
+
     /// True where `href` lies under one of the resource's prefixes and does not climb out of it.
     pub fn holds(&self, href: &str) -> bool {
         let Some(prefixes) = &self.prefixes else {
@@ -126,7 +146,10 @@ impl Resource {
                 || part.eq_ignore_ascii_case(".%2e")
                 || part.eq_ignore_ascii_case("%2e.")
         });
+        // Readers of URLs drop tabs and line ends: `.\t.` would climb after all.
+        let is_plain = !href.chars().any(char::is_control);
         !climbs
+            && is_plain
             && prefixes.iter().any(|prefix| {
                 let folder = prefix.trim_end_matches('/');
                 href.strip_prefix(folder)
@@ -185,5 +208,7 @@ mod tests {
         assert!(!private().holds("s3://b/mine-too/x.tif"));
         assert!(!private().holds("s3://b/mine/../other/x.tif"));
         assert!(!private().holds("s3://b/mine/%2E%2e/other/x.tif"));
+        assert!(!private().holds("s3://b/mine/.\t./other/x.tif"));
+        assert!(!private().holds("s3://b/mine/.\n./other/x.tif"));
     }
 }

@@ -18,5 +18,8 @@ pub use raster::{
     BandDescription, BandInfo, BlockPlan, CogDescription, ControlPoint, DecodedBlock, FetchedBlock,
     GeoTiff, ImageDescription, RasterDescription, blocks,
 };
-pub use store::{AssetRef, AwsEnvironment, Fetched, StoreConfig, StoreKind, Stores};
+pub use store::{
+    AssetRef, AwsEnvironment, ConditionalPut, Fetched, HrefRoots, ObjectInfo, ObjectParts,
+    ObjectUpload, ObjectVersion, StoreConfig, StoreKind, StoreWriter, Stores, UnfinishedFile,
+};
 pub use tiff::{Compression, Interleave};

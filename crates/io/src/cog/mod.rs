@@ -9,9 +9,11 @@
 //!    then the levels from the smallest to the full resolution, sync, and rename.
 //!
 //! The layout is that of the [COG driver of GDAL](https://gdal.org/en/stable/drivers/raster/cog.html).
-//! Parsing TIFF files and decoding blocks are not done here.
+//! Parsing TIFF files and decoding blocks are not done here; [`RasterRows`] makes rows of an opened
+//! raster.
 
 mod encode;
+mod from_raster;
 mod ifd;
 mod metadata;
 mod overview;
@@ -22,6 +24,7 @@ mod strip;
 mod verdict;
 mod write;
 
+pub use from_raster::RasterRows;
 pub use spec::{
     AreaOrPoint, BandSpec, CogError, CogOptions, CogReport, CogSpec, ColorInterpretation,
     Compression, OverviewRule, RowSource, Rows,

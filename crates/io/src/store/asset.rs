@@ -25,11 +25,11 @@ const REQUEST_BYTES_MAX: u64 = 8 << 20;
 pub struct AssetRef {
     store: Arc<str>,
     href: Arc<str>,
-    place: Place,
+    pub(super) place: Place,
 }
 
 #[derive(Debug, Clone)]
-enum Place {
+pub(super) enum Place {
     Local(PathBuf),
     Remote { store: Arc<RemoteStore>, key: Key },
 }
@@ -281,7 +281,11 @@ fn coalesce(ranges: &[Range<u64>]) -> Vec<Range<u64>> {
 
 /// Opens a local file, anew each time: a season of thousands of rasters must not hold as many open
 /// files. Returns it with its length and entity tag, which is the one wanted.
-fn open_local(path: &Path, etag: Option<&str>, href: &str) -> Result<(File, u64, String), IoError> {
+pub(super) fn open_local(
+    path: &Path,
+    etag: Option<&str>,
+    href: &str,
+) -> Result<(File, u64, String), IoError> {
     let failed = |source| IoError::File {
         path: path.to_owned(),
         source,

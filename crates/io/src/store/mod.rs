@@ -3,18 +3,32 @@
 //! 1. [`Stores::resolve`] checks the viewer and turns an href into an [`AssetRef`].
 //! 2. [`AssetRef::read`] and [`AssetRef::read_ranges`] fetch bytes: few requests, retried, within
 //!    the store's own adaptive limit of concurrent requests.
+//! 3. [`Stores::writer`] gives the operator a [`StoreWriter`]: objects that appear when complete.
+//! 4. [`Stores::probe`] and [`StoreWriter::probe`] tell what a store can do.
 //!
 //! Credentials stay inside: neither an `AssetRef` nor an error shows them.
 
 mod asset;
 mod cloud;
 mod config;
+mod folder;
 mod limit;
+mod probe;
 mod remote;
+mod roots;
+mod serving;
+mod unfinished;
+mod upload;
+mod write;
 
 pub(crate) use asset::StoredBytes;
 pub use asset::{AssetRef, Fetched};
 pub use config::{AwsEnvironment, StoreConfig, StoreKind};
+pub use probe::ConditionalPut;
+pub use roots::HrefRoots;
+pub use unfinished::UnfinishedFile;
+pub use upload::{ObjectParts, ObjectUpload, ObjectVersion};
+pub use write::{ObjectInfo, StoreWriter};
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -34,6 +48,8 @@ pub struct Stores {
     named: BTreeMap<String, StoreConfig>,
     /// Stores for paths and URLs that no named store covers: command line only.
     implicit: Option<AwsEnvironment>,
+    /// Credentials of the named stores where there are no implicit ones.
+    credentials: Option<AwsEnvironment>,
     opened: Mutex<HashMap<String, Arc<RemoteStore>>>,
 }
 
@@ -43,8 +59,20 @@ impl Stores {
         Self {
             named: stores,
             implicit: None,
+            credentials: None,
             opened: Mutex::default(),
         }
+    }
+
+    /// Returns the stores with the variables that hold the credentials of the named ones.
+    #[must_use]
+    pub fn with_credentials(mut self, aws: AwsEnvironment) -> Self {
+        self.credentials = Some(aws);
+        self
+    }
+
+    pub(super) fn environment(&self) -> Option<&AwsEnvironment> {
+        self.implicit.as_ref().or(self.credentials.as_ref())
     }
 
     /// Returns the named stores plus any path, `https://`, `s3://`, `gs://`, `az://` or `abfs://` that the
@@ -53,6 +81,7 @@ impl Stores {
         Self {
             named: stores,
             implicit: Some(aws),
+            credentials: None,
             opened: Mutex::default(),
         }
     }
@@ -241,7 +270,7 @@ impl Stores {
         whole: &str,
         href: &str,
     ) -> Result<AssetRef, IoError> {
-        let environment = self.implicit.as_ref();
+        let environment = self.environment();
         let (store, key) = match config.kind() {
             StoreKind::Azure => {
                 let place = azure_parts(whole)?;

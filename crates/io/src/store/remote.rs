@@ -8,6 +8,7 @@ use bytes::Bytes;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::http::HttpBuilder;
 use object_store::path::Path;
+use object_store::signer::Signer;
 use object_store::{ClientOptions, GetOptions, GetRange, ObjectStore, RetryConfig};
 use url::Url;
 
@@ -31,6 +32,8 @@ const NOT_PARTIAL: &str = "Received non-partial response when range requested";
 #[derive(Debug)]
 pub(super) struct RemoteStore {
     store: Arc<dyn ObjectStore>,
+    /// Signs URLs where the store has credentials to do so.
+    signer: Option<Arc<dyn Signer>>,
     limit: RequestLimit,
 }
 
@@ -51,6 +54,7 @@ impl RemoteStore {
     pub(super) fn new(store: impl ObjectStore) -> Self {
         Self {
             store: Arc::new(store),
+            signer: None,
             limit: RequestLimit::new(),
         }
     }
@@ -73,6 +77,28 @@ impl RemoteStore {
         config: &StoreConfig,
         aws: Option<&AwsEnvironment>,
     ) -> Result<Self, IoError> {
+        Self::s3_with(bucket, config, aws, no_retry())
+    }
+
+    /// As [`RemoteStore::s3`], but the client repeats failed requests itself: those of writing.
+    pub(super) fn s3_for_writing(
+        bucket: &str,
+        config: &StoreConfig,
+        aws: Option<&AwsEnvironment>,
+    ) -> Result<Self, IoError> {
+        let retry = RetryConfig {
+            max_retries: ATTEMPTS_MAX as usize - 1,
+            ..RetryConfig::default()
+        };
+        Self::s3_with(bucket, config, aws, retry)
+    }
+
+    fn s3_with(
+        bucket: &str,
+        config: &StoreConfig,
+        aws: Option<&AwsEnvironment>,
+        retry: RetryConfig,
+    ) -> Result<Self, IoError> {
         let is_path_style = config.path_style.unwrap_or(config.endpoint.is_some());
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(bucket)
@@ -80,7 +106,7 @@ impl RemoteStore {
             .with_virtual_hosted_style_request(!is_path_style)
             .with_skip_signature(config.anonymous)
             .with_client_options(client_options(config))
-            .with_retry(no_retry());
+            .with_retry(retry);
         if let Some(endpoint) = &config.endpoint {
             builder = builder
                 .with_endpoint(endpoint)
@@ -98,7 +124,24 @@ impl RemoteStore {
         let store = builder
             .build()
             .map_err(|error| href_error(&format!("s3://{bucket}"), &error))?;
-        Ok(Self::new(store))
+        let store = Arc::new(store);
+        // A presigned URL cannot say who pays.
+        let can_sign = !config.anonymous && !config.requester_pays;
+        Ok(Self {
+            signer: can_sign.then(|| store.clone() as Arc<dyn Signer>),
+            store,
+            limit: RequestLimit::new(),
+        })
+    }
+
+    /// Returns what signs URLs, where the store has credentials.
+    pub(super) fn signer(&self) -> Option<&Arc<dyn Signer>> {
+        self.signer.as_ref()
+    }
+
+    /// Returns the client itself, for requests that are not read.
+    pub(super) fn object_store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
     }
 
     /// Fetches `range`, or what the object has of it where it ends earlier.
@@ -246,6 +289,18 @@ pub(super) fn href_error(href: &str, error: &object_store::Error) -> IoError {
     }
 }
 
+/// Returns the error of a request that the client repeated itself as often as it may.
+pub(super) fn storage_error(error: object_store::Error, href: &str) -> IoError {
+    match classify(error, href) {
+        Failure::Final(error) => error,
+        Failure::Retry { reason, .. } => IoError::Upstream {
+            href: href.to_owned(),
+            attempts: ATTEMPTS_MAX,
+            reason,
+        },
+    }
+}
+
 fn classify(error: object_store::Error, href: &str) -> Failure {
     let href = href.to_owned();
     match error {
@@ -295,7 +350,7 @@ fn no_ranges(href: String) -> IoError {
 
 /// Returns the status that the server answered with. Only the cause that begins with it is looked at:
 /// names of objects are full of numbers.
-fn status_of(error: &dyn std::error::Error) -> Option<u16> {
+pub(super) fn status_of(error: &dyn std::error::Error) -> Option<u16> {
     std::iter::successors(Some(error), |cause| cause.source()).find_map(|cause| {
         cause
             .to_string()
@@ -307,7 +362,7 @@ fn status_of(error: &dyn std::error::Error) -> Option<u16> {
 }
 
 /// Returns the innermost cause: the outer ones repeat the URL, which may carry a signature.
-fn root_cause(error: &dyn std::error::Error) -> String {
+pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     let mut shown = cause.to_string();
     while let Some(next) = cause.source() {

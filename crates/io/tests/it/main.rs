@@ -15,3 +15,4 @@ mod masks;
 mod place;
 mod requests;
 mod shared;
+mod write;

@@ -1,0 +1,13 @@
+//! The catalogue over both databases.
+
+mod backend;
+mod collections;
+mod exchange;
+mod faults;
+mod filters;
+mod hostile;
+mod items;
+mod oracle;
+mod restoration;
+mod sample;
+mod search;

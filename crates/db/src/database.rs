@@ -1,0 +1,237 @@
+//! One database, of either kind.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use sqlx::Sqlite;
+use sqlx::postgres::PgPool;
+use sqlx::sqlite::SqlitePool;
+
+use crate::connection::{
+    bind_postgres, bind_sqlite, open_postgres, open_postgres_to_read, open_sqlite,
+};
+use crate::migration::{self, Schema};
+use crate::row::Inner as RowInner;
+use crate::transaction::Inner as TransactionInner;
+use crate::{DbError, Dialect, QUERY_TIME_MAX, Row, Statement, Transaction};
+
+/// A database; cloning it is cheap.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pools: Pools,
+    place: Arc<str>,
+}
+
+#[derive(Debug, Clone)]
+enum Pools {
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+    },
+    Postgres(PgPool),
+}
+
+/// Steps of SQLite's machine between two looks at the clock.
+const STEPS_PER_LOOK: i32 = 20_000;
+
+impl Database {
+    /// Opens `sqlite:PATH` or `postgres://…` and brings the schema up to date.
+    ///
+    /// # Errors
+    /// Where it cannot be reached, or was made by a newer program.
+    pub async fn open(url: &str, schema: &Schema) -> Result<Self, DbError> {
+        let place: Arc<str> = place_of(url).into();
+        let pools = if let Some(path) = url.strip_prefix("sqlite:") {
+            let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
+            if path.as_os_str().is_empty() {
+                return Err(DbError::Url { url: url.into() });
+            }
+            let (writer, readers) = open_sqlite(&path, &place, schema.functions).await?;
+            Pools::Sqlite { writer, readers }
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Pools::Postgres(open_postgres(url, &place).await?)
+        } else {
+            return Err(DbError::Url {
+                url: place.to_string(),
+            });
+        };
+        let database = Self { pools, place };
+        migration::migrate(&database, schema).await?;
+        Ok(database)
+    }
+
+    /// Opens `postgres://…`, a database of another program: it can only be read, and nothing of ours
+    /// is put into it. All that one transaction reads is of one moment.
+    ///
+    /// # Errors
+    /// Where it is no such URL, or cannot be reached.
+    pub async fn open_to_read(url: &str) -> Result<Self, DbError> {
+        let place: Arc<str> = place_of(url).into();
+        if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+            return Err(DbError::Url {
+                url: place.to_string(),
+            });
+        }
+        let pools = Pools::Postgres(open_postgres_to_read(url, &place).await?);
+        Ok(Self { pools, place })
+    }
+
+    /// Returns its name for messages, without credentials.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Returns which SQL it speaks.
+    pub fn dialect(&self) -> Dialect {
+        match &self.pools {
+            Pools::Sqlite { .. } => Dialect::Sqlite,
+            Pools::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Returns an empty statement in its SQL.
+    pub fn statement(&self) -> Statement {
+        Statement::new(self.dialect())
+    }
+
+    /// Runs a query outside of any transaction and returns its rows.
+    ///
+    /// # Errors
+    /// [`DbError::Slow`] after [`QUERY_TIME_MAX`]; [`DbError::Value`] beyond what a statement may hold;
+    /// what the database says otherwise.
+    pub async fn fetch(&self, statement: &Statement) -> Result<Vec<Row>, DbError> {
+        if statement.has_too_many_values() {
+            return Err(DbError::Value {
+                place: self.place.to_string(),
+                reason: format!("{} values in one question", statement.values().len()),
+            });
+        }
+        let rows = match &self.pools {
+            Pools::Sqlite { readers, .. } => fetch_sqlite(readers, statement).await,
+            Pools::Postgres(pool) => bind_postgres(statement).fetch_all(pool).await.map(|rows| {
+                rows.into_iter()
+                    .map(|row| Row(RowInner::Postgres(row)))
+                    .collect()
+            }),
+        };
+        rows.map_err(|error| DbError::of(&self.place, error))
+    }
+
+    /// Begins a change. SQLite has one writer: a second one waits, at most
+    /// [`crate::LOCK_WAIT_MAX`].
+    ///
+    /// # Errors
+    /// [`DbError::Locked`] where the wait is over; what the database says otherwise.
+    pub async fn begin(&self) -> Result<Transaction, DbError> {
+        let place = self.place.to_string();
+        let begun = match &self.pools {
+            Pools::Sqlite { writer, .. } => writer
+                .begin_with("BEGIN IMMEDIATE")
+                .await
+                .map(TransactionInner::Sqlite),
+            Pools::Postgres(pool) => pool.begin().await.map(TransactionInner::Postgres),
+        };
+        match begun {
+            Ok(inner) => Ok(Transaction { inner, place }),
+            // All waiters of this process stand before the one writer.
+            Err(sqlx::Error::PoolTimedOut) if self.dialect() == Dialect::Sqlite => {
+                Err(DbError::Locked { place })
+            }
+            Err(error) => Err(DbError::of(&place, error)),
+        }
+    }
+
+    /// Begins to read: all that is read through it is of one moment, that of its first query. It
+    /// cannot write; in SQLite its queries have no time limit.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn snapshot(&self) -> Result<Transaction, DbError> {
+        let place = self.place.to_string();
+        let begun = match &self.pools {
+            Pools::Sqlite { readers, .. } => {
+                begin_reading(readers).await.map(TransactionInner::Sqlite)
+            }
+            Pools::Postgres(pool) => pool
+                .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                .await
+                .map(TransactionInner::Postgres),
+        };
+        match begun {
+            Ok(inner) => Ok(Transaction { inner, place }),
+            Err(error) => Err(DbError::of(&place, error)),
+        }
+    }
+
+    /// Closes all connections; what runs is finished first.
+    pub async fn close(&self) {
+        match &self.pools {
+            Pools::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Pools::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+async fn begin_reading(
+    readers: &SqlitePool,
+) -> Result<sqlx::Transaction<'static, Sqlite>, sqlx::Error> {
+    let mut transaction = readers.begin_with("BEGIN").await?;
+    // An earlier query left its time limit with the connection.
+    let mut handle = transaction.lock_handle().await?;
+    handle.remove_progress_handler();
+    drop(handle);
+    Ok(transaction)
+}
+
+async fn fetch_sqlite(
+    readers: &SqlitePool,
+    statement: &Statement,
+) -> Result<Vec<Row>, sqlx::Error> {
+    let mut connection = readers.acquire().await?;
+    let end = Instant::now() + QUERY_TIME_MAX;
+    // Where the answer is no longer waited for, the handler still ends the query at its time.
+    connection
+        .lock_handle()
+        .await?
+        .set_progress_handler(STEPS_PER_LOOK, move || Instant::now() < end);
+    let rows = bind_sqlite(statement).fetch_all(&mut *connection).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Row(RowInner::Sqlite(row)))
+        .collect())
+}
+
+/// Returns the URL without user, password and query.
+fn place_of(url: &str) -> String {
+    let (scheme, rest) = match url.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), url),
+    };
+    let rest = rest.split('?').next().unwrap_or_default();
+    let rest = match (scheme.starts_with("postgres"), rest.rsplit_once('@')) {
+        (true, Some((_, host))) => host,
+        _ => rest,
+    };
+    format!("{scheme}{rest}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_hold_no_credentials() {
+        assert_eq!(
+            place_of("postgres://ada:secret@host:5432/swath?sslmode=disable"),
+            "postgres://host:5432/swath"
+        );
+        assert_eq!(
+            place_of("sqlite:data/catalog.sqlite"),
+            "sqlite:data/catalog.sqlite"
+        );
+    }
+}
