@@ -1,0 +1,12 @@
+//! Products of the agencies, read and ingested.
+
+mod answers;
+mod expected;
+mod hostile;
+mod kept;
+mod key_map;
+mod place;
+mod products;
+mod recording;
+mod registered;
+mod store;
