@@ -9,8 +9,11 @@ SHELL := /bin/bash
 LANE := scripts/lane.sh
 SWATH := target/release/swath
 export SWATH_BIN ?= $(CURDIR)/$(SWATH)
-# Cases per property test of `make soak`.
+# `make soak`: cases per property test, and how often an ingest is killed and repeated (5 in `make test`).
 SOAK_CASES ?= 20000
+SOAK_KILLS ?= 50
+# Items of the catalogue of `make bench`.
+BENCH_ITEMS ?= 100000
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,9 +31,10 @@ test: ## Everything: format, spelling, lints, tests in Rust, tests against the r
 	@$(LANE) spelling target/venv/bin/typos
 	@$(LANE) lints cargo clippy --release --workspace --all-targets -- -D warnings
 	@$(LANE) build cargo build --release --workspace --bins --tests
-	@$(LANE) tests cargo test --release --workspace --no-fail-fast
+	@scripts/services/postgis.sh up >/dev/null || echo "skipped: tests on PostgreSQL, which cannot be had here"
+	@trap 'scripts/services/postgis.sh down >/dev/null 2>&1 || true' EXIT; $(LANE) tests cargo test --release --workspace --no-fail-fast
 	@echo "== acceptance tests: pytest tests -q"
-	@target/venv/bin/python -m pytest tests -q
+	@trap 'scripts/services/postgis.sh down >/dev/null 2>&1 || true' EXIT; target/venv/bin/python -m pytest tests -q
 
 check: ## Quick loop: format, spelling, lints, unit tests, architecture test
 	@scripts/setup.sh check
@@ -43,13 +47,16 @@ check: ## Quick loop: format, spelling, lints, unit tests, architecture test
 format: ## Format the code
 	cargo fmt --all
 
-bench: ## Our figures beside GDAL, exactextract, rasterstats; says what is absent
+bench: ## Our figures beside GDAL, exactextract, rasterstats, pgSTAC; says what is absent (BENCH_ITEMS=100000)
 	@scripts/setup.sh test
 	SWATH_BENCH_PYTHON="$${SWATH_BENCH_PYTHON:-$(CURDIR)/target/venv/bin/python}" bench/run.sh
+	@scripts/setup.sh bench || echo "absent: stac-fastapi-pgstac and pypgstac (bench/requirements.txt); our own figures alone"
+	bench/catalog.sh $(BENCH_ITEMS)
 
-soak: ## Property tests with many cases (SOAK_CASES=20000); there is no server yet that could run for hours
+soak: ## Property tests with many cases (SOAK_CASES=20000), an ingest killed often (SOAK_KILLS=50)
 	@scripts/setup.sh build
-	PROPTEST_CASES=$(SOAK_CASES) cargo test --release --workspace
+	PROPTEST_CASES=$(SOAK_CASES) SWATH_TEST_KILLS=$(SOAK_KILLS) cargo test --release --workspace
 
-test-clients: ## Not there yet: needs the HTTP faces
-	@echo "test-clients: nothing was run. There is no HTTP face yet, hence no client (QGIS, pystac-client, openEO) to test it with."
+test-clients: build ## Clients we did not write against our server: validators, pystac-client, rustac, EODAG, schemathesis
+	@scripts/setup.sh test
+	@target/venv/bin/python -m pytest tests/test_stac_api.py -q

@@ -4,13 +4,15 @@
 #   scripts/setup.sh build   Rust and a C compiler
 #   scripts/setup.sh check   that, rustfmt, clippy, and the Python tools of `make check`
 #   scripts/setup.sh test    that, and the reference programs of the acceptance tests
+#   scripts/setup.sh bench   the servers that bench/catalog.sh measures beside ours
 #
 # Says what it installs. System packages only as root or where sudo asks for no password; else it
-# says which are missing and stops. Python packages go to target/venv, nowhere else.
+# says which are missing and stops. Python packages go to target/venv (those of the bench to
+# target/bench-venv), nowhere else.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly VENV=target/venv
+VENV=target/venv
 # The reference programs need this Python or a newer one.
 readonly PYTHON_MINOR_MIN=11
 readonly PYTHONS=(python3 python3.14 python3.13 python3.12 python3.11)
@@ -114,8 +116,14 @@ test)
     need_python_packages scripts/lint-requirements.txt
     need_python_packages tests/requirements.txt
     ;;
+bench)
+    # Apart from the tests: the versions that these servers want must not decide over theirs.
+    VENV=target/bench-venv
+    need_venv
+    need_python_packages bench/requirements.txt
+    ;;
 *)
-    echo "usage: $0 build|check|test" >&2
+    echo "usage: $0 build|check|test|bench" >&2
     exit 2
     ;;
 esac

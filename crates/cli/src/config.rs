@@ -1,13 +1,18 @@
 //! Configuration and environment: the only place that reads them.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use swath_access::{Resource, Viewer};
-use swath_io::{AssetRef, AwsEnvironment, GeoTiff, IoError, StoreConfig, Stores};
+use swath_catalog::{Catalog, CatalogError};
+use swath_io::{
+    AssetRef, AwsEnvironment, GeoTiff, IoError, StoreConfig, StoreKind, StoreWriter, Stores,
+};
+use swath_server::TokenFile;
 
 use crate::GlobalArgs;
 use crate::error::UsageError;
@@ -19,8 +24,28 @@ const PREFIXES: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_STORAGE_"];
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Stores by name.
+    /// Stores by name. The store `archive` is where objects go; by default it is the folder
+    /// `archive` of the data home.
     pub stores: BTreeMap<String, StoreConfig>,
+    /// The catalogue: `sqlite:PATH`, relative to the data home, or `postgres://…`; by default
+    /// `sqlite:catalog.sqlite`.
+    pub catalog: Option<String>,
+    /// `swath serve`.
+    pub server: ServerConfig,
+}
+
+/// `[server]`: how `swath serve` listens; options on the command line win.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerConfig {
+    /// Address to listen on [default: 127.0.0.1].
+    pub bind: Option<IpAddr>,
+    /// Port to listen on [default: 8080].
+    pub port: Option<u16>,
+    /// How links begin [default: as the request, or a proxy on this machine, says].
+    pub base_url: Option<String>,
+    /// Longest time until an answer begins, in seconds [default: 30].
+    pub request_seconds_max: Option<u64>,
 }
 
 /// What every command works with.
@@ -30,9 +55,20 @@ pub struct Context {
     pub home: PathBuf,
     /// Named and implicit stores.
     pub stores: Stores,
+    /// Settings of the server.
+    pub server: ServerConfig,
     /// Compute threads.
     pub threads: usize,
+    /// The configuration file that was read, `None` where there is none.
+    pub config_path: Option<PathBuf>,
+    /// URL of the catalogue.
+    catalog: String,
+    store_configs: BTreeMap<String, StoreConfig>,
+    environment: AwsEnvironment,
 }
+
+/// Name of the store that holds the archive.
+pub const ARCHIVE: &str = "archive";
 
 /// Returns the number of processors this process may use.
 pub fn available_threads() -> usize {
@@ -46,10 +82,14 @@ impl Context {
     /// A configuration that is named but absent, or that says something unknown.
     pub fn load(args: &GlobalArgs, threads: usize) -> Result<Self> {
         let implied = args.home.join("swath.toml");
-        let config = match (&args.config, implied.is_file()) {
-            (Some(path), _) => read_config(path)?,
-            (None, true) => read_config(&implied)?,
-            (None, false) => Config::default(),
+        let config_path = match (&args.config, implied.is_file()) {
+            (Some(path), _) => Some(path.clone()),
+            (None, true) => Some(implied),
+            (None, false) => None,
+        };
+        let config = match &config_path {
+            Some(path) => read_config(path)?,
+            None => Config::default(),
         };
         // Profiles of configured stores have variables of their own beside the usual ones.
         let profiles: Vec<String> = config
@@ -68,12 +108,128 @@ impl Context {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .filter(|(name, _)| is_needed(name))
             .collect();
-        let stores = Stores::for_command_line(config.stores, AwsEnvironment { variables });
+        let catalog = catalog_url(&args.home, config.catalog.as_deref());
+        let mut store_configs = config.stores;
+        store_configs
+            .entry(ARCHIVE.to_owned())
+            .or_insert_with(|| archive_in(&args.home));
+        let environment = AwsEnvironment { variables };
+        let stores = Stores::for_command_line(store_configs.clone(), environment.clone());
         Ok(Self {
             home: args.home.clone(),
             stores,
+            server: config.server,
             threads,
+            config_path,
+            catalog,
+            store_configs,
+            environment,
         })
+    }
+
+    /// Returns the same for a data home of its own in `folder`, with the stores of this one: its
+    /// catalogue and archive are those of that folder, whatever the configuration says.
+    pub fn with_home(&self, folder: &Path) -> Self {
+        let mut store_configs = self.store_configs.clone();
+        store_configs.insert(ARCHIVE.to_owned(), archive_in(folder));
+        let environment = self.environment.clone();
+        Self {
+            home: folder.to_owned(),
+            stores: Stores::for_command_line(store_configs.clone(), environment.clone()),
+            config_path: self.config_path.clone(),
+            server: self.server.clone(),
+            threads: self.threads,
+            catalog: catalog_url(folder, None),
+            store_configs,
+            environment,
+        }
+    }
+
+    /// True for `NAME:key` of a store of the configuration.
+    pub fn names_store(&self, href: &str) -> bool {
+        href.split_once(':')
+            .is_some_and(|(name, _)| self.store_configs.contains_key(name))
+    }
+
+    /// Returns how items refer to a file of this machine: `STORE:key` where a store that is a folder
+    /// holds it, so that the folder may be moved, else its path. Links are followed.
+    ///
+    /// # Errors
+    /// Where it is not there.
+    pub fn href_of(&self, file: &Path) -> std::io::Result<String> {
+        let path = file.canonicalize()?;
+        let key = |config: &StoreConfig| -> Option<String> {
+            let prefix = config.prefix.trim_start_matches("file://");
+            let folder = Path::new(prefix).canonicalize().ok()?;
+            let rest = path.strip_prefix(folder).ok()?;
+            Some(rest.to_string_lossy().into_owned())
+        };
+        let folders = self
+            .store_configs
+            .iter()
+            .filter(|(_, config)| config.kind() == StoreKind::Folder && !config.prefix.is_empty());
+        // The store that lies deepest has the shortest keys.
+        let found = folders
+            .filter_map(|(name, config)| Some((name, key(config)?)))
+            .min_by_key(|(_, key)| key.len());
+        Ok(match found {
+            Some((name, key)) => format!("{name}:{key}"),
+            None => path.to_string_lossy().into_owned(),
+        })
+    }
+
+    /// Returns the stores of the configuration, and the archive.
+    pub fn store_configs(&self) -> &BTreeMap<String, StoreConfig> {
+        &self.store_configs
+    }
+
+    /// True where a configuration names the catalogue and the archive that this one does.
+    pub fn names_same_places(&self, text: &str) -> bool {
+        let Ok(other) = toml::from_str::<Config>(text) else {
+            return false;
+        };
+        let archive = other.stores.get(ARCHIVE).cloned();
+        catalog_url(&self.home, other.catalog.as_deref()) == self.catalog
+            && Some(&archive.unwrap_or_else(|| archive_in(&self.home)))
+                == self.store_configs.get(ARCHIVE)
+    }
+
+    /// Returns a writer to the archive: at `url`, else the store `archive`.
+    ///
+    /// # Errors
+    /// Where no store covers it or it cannot be written to.
+    pub fn archive_writer(&self, url: Option<&str>) -> Result<StoreWriter, IoError> {
+        let root = url.unwrap_or("archive:");
+        self.stores.writer(&Viewer::operator(), root)
+    }
+
+    /// True where the catalogue is a server, or a file that is there.
+    pub fn has_catalog(&self) -> bool {
+        let file = self.catalog.strip_prefix("sqlite:");
+        file.is_none_or(|path| Path::new(path).is_file())
+    }
+
+    /// Opens a catalogue that is there.
+    ///
+    /// # Errors
+    /// As [`Context::catalog`]; also where it is a file that is absent.
+    pub async fn existing_catalog(&self) -> Result<Catalog> {
+        if !self.has_catalog() {
+            let home = self.home.display();
+            let reason = format!("there is no catalogue in {home}; name the data home with --home");
+            return Err(UsageError(reason).into());
+        }
+        self.catalog()
+            .await
+            .context("the catalogue cannot be opened")
+    }
+
+    /// Opens the catalogue; makes it where it is a file that is absent.
+    ///
+    /// # Errors
+    /// Where it cannot be reached, or was made by a newer program.
+    pub async fn catalog(&self) -> Result<Catalog, CatalogError> {
+        Catalog::open(&self.catalog).await
     }
 
     /// Returns the asset that the user typed.
@@ -93,9 +249,46 @@ impl Context {
         Ok(Arc::new(GeoTiff::open(self.resolve(href)?).await?))
     }
 
+    /// Returns the stores of the configuration: what a server may read from.
+    pub fn named_stores(&self) -> Stores {
+        Stores::named(self.store_configs.clone()).with_credentials(self.environment.clone())
+    }
+
+    /// Returns the tokens of this home.
+    pub fn tokens(&self) -> TokenFile {
+        TokenFile::new(self.tokens_path())
+    }
+
+    /// Returns the file that holds them.
+    pub fn tokens_path(&self) -> PathBuf {
+        self.home.join("tokens.json")
+    }
+
     /// Returns the folder of the coverage cache.
     pub fn coverage_cache(&self) -> PathBuf {
         self.home.join("cache").join("coverage")
+    }
+}
+
+/// Returns the store that is the archive of a data home.
+fn archive_in(home: &Path) -> StoreConfig {
+    let folder = home.join(ARCHIVE);
+    let folder = std::path::absolute(&folder).unwrap_or(folder);
+    StoreConfig {
+        prefix: folder.to_string_lossy().into_owned(),
+        ..StoreConfig::default()
+    }
+}
+
+/// Returns the URL of the catalogue; paths are relative to the data home.
+fn catalog_url(home: &Path, configured: Option<&str>) -> String {
+    let configured = configured.unwrap_or("sqlite:catalog.sqlite");
+    match configured.strip_prefix("sqlite:") {
+        Some(path) => {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            format!("sqlite:{}", home.join(path).display())
+        }
+        None => configured.to_owned(),
     }
 }
 

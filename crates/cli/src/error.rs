@@ -1,9 +1,12 @@
 //! Errors to exit codes and messages, in one table.
 
+use swath_archive::ArchiveError;
+use swath_catalog::{CatalogError, ErrorKind as CatalogErrorKind};
 use swath_extract::ExtractError;
 use swath_io::cog::CogError;
 use swath_io::vector::{VectorError, VectorErrorKind};
 use swath_io::{ErrorKind, IoError};
+use swath_server::{ServerError, ServerErrorKind, TokenError, TokenErrorKind};
 use thiserror::Error;
 
 /// Wrong usage.
@@ -31,6 +34,11 @@ pub struct UsageError(pub String);
 #[error("{0}")]
 pub struct PartialDataError(pub String);
 
+/// A service elsewhere does not answer, or not as it should.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct UpstreamError(pub String);
+
 /// The user pressed Ctrl-C.
 #[derive(Debug, Error)]
 #[error("interrupted; nothing half-written is left, and the same command goes on where it was")]
@@ -45,10 +53,19 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         if cause.is::<PartialDataError>() {
             return EXIT_DATA;
         }
+        if cause.is::<UpstreamError>() {
+            return EXIT_STORAGE;
+        }
+        if let Some(error) = cause.downcast_ref::<CatalogError>() {
+            return of_catalog_kind(error.kind());
+        }
         if cause.is::<Interrupted>() {
             return EXIT_INTERRUPTED;
         }
         if let Some(error) = cause.downcast_ref::<IoError>() {
+            return of_kind(error.kind());
+        }
+        if let Some(error) = cause.downcast_ref::<ArchiveError>() {
             return of_kind(error.kind());
         }
         if let Some(error) = cause.downcast_ref::<ExtractError>() {
@@ -56,6 +73,19 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         }
         if let Some(error) = cause.downcast_ref::<VectorError>() {
             return of_vector_kind(error.kind());
+        }
+        if let Some(error) = cause.downcast_ref::<ServerError>() {
+            return match error.kind() {
+                ServerErrorKind::Invalid => EXIT_USAGE,
+                _ => EXIT_STORAGE,
+            };
+        }
+        if let Some(error) = cause.downcast_ref::<TokenError>() {
+            return match error.kind() {
+                TokenErrorKind::Invalid => EXIT_USAGE,
+                TokenErrorKind::NotFound => EXIT_NOT_FOUND,
+                _ => EXIT_STORAGE,
+            };
         }
         if let Some(error) = cause.downcast_ref::<CogError>() {
             return match error {
@@ -79,6 +109,19 @@ fn of_kind(kind: ErrorKind) -> u8 {
         ErrorKind::Denied | ErrorKind::Conflict | ErrorKind::Upstream => EXIT_STORAGE,
         ErrorKind::Data => EXIT_DATA,
         ErrorKind::Limit => EXIT_LIMIT,
+        _ => EXIT_BUG,
+    }
+}
+
+fn of_catalog_kind(kind: CatalogErrorKind) -> u8 {
+    match kind {
+        CatalogErrorKind::Invalid => EXIT_USAGE,
+        CatalogErrorKind::NotFound => EXIT_NOT_FOUND,
+        CatalogErrorKind::Limit => EXIT_LIMIT,
+        CatalogErrorKind::Denied
+        | CatalogErrorKind::Conflict
+        | CatalogErrorKind::Changed
+        | CatalogErrorKind::Upstream => EXIT_STORAGE,
         _ => EXIT_BUG,
     }
 }

@@ -52,16 +52,37 @@ enum Command {
     Info(command::info::InfoArgs),
     /// Write a raster as a cloud-optimised GeoTIFF
     Convert(command::convert::ConvertArgs),
+    /// Take products into the archive: files, COGs, and items in the catalogue
+    Ingest(command::ingest::IngestArgs),
     /// Statistics of one raster for every parcel
     Zonal(command::zonal::ZonalArgs),
     /// Statistics of many dated rasters or STAC items for every parcel
     Extract(command::extract::ExtractArgs),
+    /// List, register and check the collections of the catalogue
+    Collections(command::collections::CollectionsArgs),
+    /// List, import and export the items of a collection
+    Items(command::items::ItemsArgs),
+    /// Search items in the catalogue or in a remote STAC API
+    Search(command::search::SearchArgs),
     /// Look at parcel files
     #[command(subcommand)]
     Parcels(command::parcels::ParcelsCommand),
+    /// Answer over HTTP: STAC API and the other faces of the catalogue
+    Serve(command::serve::ServeArgs),
+    /// Make, list and end the tokens that the server lets in
+    #[command(subcommand)]
+    Token(command::token::TokenCommand),
+    /// Copy catalogue, configuration and, with --assets, the archive to another place
+    Backup(command::backup::BackupArgs),
+    /// Put a backup back, here or elsewhere
+    Restore(command::restore::RestoreArgs),
+    /// Check that the archive holds what the items say, bit for bit
+    Scrub(command::scrub::ScrubArgs),
+    /// Check the installation and say what to do about what is wrong
+    Doctor(command::doctor::DoctorArgs),
     /// Make a landscape with known truth: parcels, Sentinel-like scenes, events
     Simulate(simulate::SimulateArgs),
-    /// Simulate a season, extract it and show it; or do so with the rasters in a folder
+    /// A season end to end, simulated or of your rasters: register, search, extract, show
     Demo(command::demo::DemoArgs),
 }
 
@@ -79,7 +100,7 @@ fn share_allocator_arenas() {
 }
 
 /// Ends when the user or the system asks the program to stop.
-async fn interrupted() {
+pub(crate) async fn interrupted() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
@@ -105,8 +126,10 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let filter =
-        tracing_subscriber::EnvFilter::try_from_env("SWATH_LOG").unwrap_or_else(|_| "warn".into());
+    // A server says what it answered; it also stops by itself, requests that have begun first.
+    let is_server = matches!(cli.command, Command::Serve(_));
+    let filter = tracing_subscriber::EnvFilter::try_from_env("SWATH_LOG")
+        .unwrap_or_else(|_| if is_server { "info" } else { "warn" }.into());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -131,7 +154,7 @@ fn main() -> ExitCode {
             tokio::select! {
                 outcome = run(cli, threads) => outcome,
                 // Dropping the work removes what is half-written.
-                _ = interrupted() => Err(error::Interrupted.into()),
+                _ = interrupted(), if !is_server => Err(error::Interrupted.into()),
             }
         })
     }));
@@ -153,13 +176,31 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli, threads: usize) -> anyhow::Result<()> {
-    let context = config::Context::load(&cli.global, threads)?;
+    let context = match config::Context::load(&cli.global, threads) {
+        Ok(context) => context,
+        Err(error) => {
+            return match cli.command {
+                Command::Doctor(args) => command::doctor::refused(&cli.global.home, error, args),
+                _ => Err(error),
+            };
+        }
+    };
     match cli.command {
         Command::Info(args) => command::info::run(&context, args).await,
         Command::Convert(args) => command::convert::run(&context, args).await,
+        Command::Ingest(args) => command::ingest::run(&context, args).await,
         Command::Zonal(args) => command::zonal::run(&context, args).await,
         Command::Extract(args) => command::extract::run(&context, args).await,
+        Command::Collections(args) => command::collections::run(&context, args).await,
+        Command::Items(args) => command::items::run(&context, args).await,
+        Command::Search(args) => command::search::run(&context, args).await,
         Command::Parcels(args) => command::parcels::run(args).await,
+        Command::Serve(args) => command::serve::run(&context, args).await,
+        Command::Token(command) => command::token::run(&context, command),
+        Command::Backup(args) => command::backup::run(&context, args).await,
+        Command::Restore(args) => command::restore::run(&context, args).await,
+        Command::Scrub(args) => command::scrub::run(&context, args).await,
+        Command::Doctor(args) => command::doctor::run(&context, args).await,
         Command::Simulate(args) => command::simulate::run(args).await,
         Command::Demo(args) => command::demo::run(&context, args).await,
     }

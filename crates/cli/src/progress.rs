@@ -51,6 +51,36 @@ impl Progress {
     }
 }
 
+/// Shows how far a command of several stages has come.
+pub struct Stages {
+    current: Mutex<Option<(&'static str, Progress)>>,
+}
+
+impl Stages {
+    /// Returns a display that shows nothing yet.
+    pub fn new() -> Self {
+        Self {
+            current: Mutex::new(None),
+        }
+    }
+
+    /// Shows that `done` of `total` are done of the stage that counts `what`.
+    pub fn set(&self, what: &'static str, done: u64, total: u64) {
+        let mut current = self
+            .current
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        match current.as_ref() {
+            Some((known, progress)) if *known == what => progress.set(done, total, ""),
+            _ => {
+                let progress = Progress::new(what);
+                progress.set(done, total, "");
+                *current = Some((what, progress));
+            }
+        }
+    }
+}
+
 impl Drop for Progress {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {

@@ -4,14 +4,15 @@
 //!    themselves, their stem is the id.
 //! 2. A JSON file is an item, an item collection, or a collection whose item links are followed.
 //! 3. A `.parquet` file is stac-geoparquet.
+//! 4. Items of a catalogue come as JSON, page by page; their assets must be part of their collection.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use swath_access::{Resource, Viewer};
-use swath_io::{AssetRef, GeoTiff, Stores};
+use swath_io::{AssetRef, ErrorKind, GeoTiff, IoError, Stores};
 use swath_stac::{
     Item, asset_bands, find_datetime, item_datetime, measured_assets, parse_datetime,
 };
@@ -24,6 +25,9 @@ const ITEMS_MAX: usize = 1_000_000;
 const JSON_BYTES_MAX: u64 = 256 << 20;
 /// Deepest folder that is walked into.
 const DEPTH_MAX: usize = 32;
+
+/// What to do about an asset that lies outside of its collection.
+const PREFIXES_HINT: &str = "swath:prefixes of its collection say where assets may lie";
 
 /// One asset of an item to measure.
 #[derive(Debug, Clone)]
@@ -56,6 +60,51 @@ pub struct ItemList {
     pub skipped: Vec<Skipped>,
 }
 
+impl ItemList {
+    /// Adds items of a catalogue, whose assets `viewer` reads as part of `resource`, their collection.
+    ///
+    /// An item that is no valid STAC, or has a raster that may not be read so, is added as skipped with
+    /// the reason. Nothing is opened yet.
+    ///
+    /// # Errors
+    /// More than a million items.
+    pub fn add_registered(
+        &mut self,
+        stores: &Stores,
+        viewer: &Viewer,
+        resource: &Resource,
+        items: impl IntoIterator<Item = Map<String, Value>>,
+    ) -> Result<(), ExtractError> {
+        let resolve = |href: &str| stores.resolve(viewer, resource, href);
+        for json in items {
+            let id = json.get("id").and_then(Value::as_str).unwrap_or("?");
+            let name = id.to_owned();
+            match item_source(Value::Object(json), resource.id(), &resolve) {
+                Ok(item) => self.items.push(item),
+                Err(error) => self.skipped.push(Skipped {
+                    name,
+                    reason: match error.kind() {
+                        ErrorKind::Denied => format!("{error}; {PREFIXES_HINT}"),
+                        _ => error.to_string(),
+                    },
+                    is_failure: true,
+                }),
+            }
+            check_count(self)?;
+        }
+        Ok(())
+    }
+}
+
+fn check_count(list: &ItemList) -> Result<(), ExtractError> {
+    match list.items.len() > ITEMS_MAX {
+        true => Err(ExtractError::Limit {
+            reason: format!("more than {ITEMS_MAX} items in one run: split it by date"),
+        }),
+        false => Ok(()),
+    }
+}
+
 /// Something that was not measured.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Skipped {
@@ -80,11 +129,7 @@ pub async fn find_items(stores: &Stores, sources: &[String]) -> Result<ItemList,
         } else {
             find_in_file(stores, source, &mut list).await?;
         }
-        if list.items.len() > ITEMS_MAX {
-            return Err(ExtractError::Limit {
-                reason: format!("more than {ITEMS_MAX} items in one run: split it by date"),
-            });
-        }
+        check_count(&list)?;
     }
     if list.items.is_empty() {
         return Err(ExtractError::NoItems {
@@ -181,7 +226,7 @@ async fn find_in_folder(
             match value.get("type").and_then(Value::as_str) {
                 Some("Feature") if value.get("assets").is_some() => {
                     has_item = true;
-                    list.items.push(item_source(stores, value, &href)?);
+                    list.items.push(typed_item(stores, value, &href)?);
                 }
                 // A collection's items stand in the folder themselves.
                 Some("Collection" | "Catalog") => {}
@@ -226,7 +271,7 @@ async fn find_in_file(
     }
     if path.ends_with(".parquet") {
         for value in read_stac_parquet(Path::new(href))? {
-            list.items.push(item_source(stores, value, href)?);
+            list.items.push(typed_item(stores, value, href)?);
         }
         return Ok(());
     }
@@ -240,7 +285,7 @@ async fn find_in_json(
 ) -> Result<(), ExtractError> {
     let value = read_json(stores, href).await?;
     match value.get("type").and_then(Value::as_str) {
-        Some("Feature") => list.items.push(item_source(stores, value, href)?),
+        Some("Feature") => list.items.push(typed_item(stores, value, href)?),
         Some("FeatureCollection") => {
             for feature in value
                 .get("features")
@@ -248,7 +293,7 @@ async fn find_in_json(
                 .into_iter()
                 .flatten()
             {
-                list.items.push(item_source(stores, feature.clone(), href)?);
+                list.items.push(typed_item(stores, feature.clone(), href)?);
             }
         }
         Some("Collection" | "Catalog") => {
@@ -263,7 +308,7 @@ async fn find_in_json(
             for target in items.filter_map(|link| link.get("href").and_then(Value::as_str)) {
                 let target = join_href(href, target);
                 let item = read_json(stores, &target).await?;
-                list.items.push(item_source(stores, item, &target)?);
+                list.items.push(typed_item(stores, item, &target)?);
             }
         }
         _ => {
@@ -318,21 +363,34 @@ fn join_href(base: &str, href: &str) -> String {
     parts.join("/")
 }
 
-fn item_source(stores: &Stores, value: Value, href: &str) -> Result<ItemSource, ExtractError> {
+/// Returns the item in the document at `href`, whose relative hrefs start there.
+fn typed_item(stores: &Stores, value: Value, href: &str) -> Result<ItemSource, ExtractError> {
+    let operator = Viewer::operator();
+    let resolve =
+        |target: &str| stores.resolve(&operator, &Resource::direct(), &join_href(href, target));
+    item_source(value, href, &resolve)
+}
+
+/// Returns the item in `value`; `place` names where it stands in messages.
+fn item_source(
+    value: Value,
+    place: &str,
+    resolve: &dyn Fn(&str) -> Result<AssetRef, IoError>,
+) -> Result<ItemSource, ExtractError> {
     let id = value
         .get("id")
         .and_then(Value::as_str)
         .unwrap_or("?")
         .to_owned();
     let wrong = |reason: String| ExtractError::Items {
-        href: href.to_owned(),
+        href: place.to_owned(),
         reason,
     };
     let item: Item = serde_json::from_value(value)
         .map_err(|error| wrong(format!("item {id} is not valid STAC: {error}")))?;
     let mut assets = Vec::new();
     for (key, asset) in measured_assets(&item) {
-        let target = resolve(stores, &join_href(href, &asset.href))?;
+        let target = resolve(&asset.href)?;
         assets.push(ItemAsset {
             key: key.clone(),
             asset: target,
@@ -466,6 +524,35 @@ pub fn raster_datetime(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
+    use swath_access::Visibility;
+    use swath_io::AwsEnvironment;
+
+    #[test]
+    fn items_of_a_catalogue_are_read_as_part_of_their_collection() -> Result<(), ExtractError> {
+        let stores = Stores::for_command_line(BTreeMap::new(), AwsEnvironment::default());
+        let own = vec!["/data/own".to_owned()];
+        let resource = Resource::new("own", None, Visibility::Public, own);
+        let item = |id: &str, href: &str| {
+            let json = serde_json::json!({"type": "Feature", "stac_version": "1.1.0", "id": id,
+                "geometry": null, "links": [], "properties": {"datetime": "2021-06-01T10:00:00Z"},
+                "assets": {"B04": {"href": href, "type": "image/tiff; application=geotiff"}}});
+            json.as_object().cloned().unwrap_or_default()
+        };
+        let items = [
+            item("inside", "/data/own/a/B04.tif"),
+            item("outside", "/data/other/B04.tif"),
+            item("climbing", "/data/own/../other/B04.tif"),
+        ];
+        let mut list = ItemList::default();
+        list.add_registered(&stores, &Viewer::operator(), &resource, items)?;
+        let found: Vec<&str> = list.items.iter().map(|item| item.id.as_str()).collect();
+        assert_eq!(found, ["inside"]);
+        let skipped: Vec<&str> = list.skipped.iter().map(|own| own.name.as_str()).collect();
+        assert_eq!(skipped, ["outside", "climbing"]);
+        assert!(list.skipped[0].reason.contains("access denied"));
+        Ok(())
+    }
 
     #[test]
     fn hrefs_are_relative_to_their_document() {

@@ -1,23 +1,15 @@
 //! `swath convert`: any raster that can be read, as a cloud-optimised GeoTIFF.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
-use futures::TryStreamExt;
-use swath_grid::{GeoBox, Window};
-use swath_io::cog::{
-    BandSpec, CogOptions, CogSpec, ColorInterpretation, Compression, OverviewRule, RowSource, Rows,
-    write_cog,
-};
-use swath_io::{BlockPlan, DecodedBlock, GeoTiff, IoError, blocks, compute};
-use swath_raster::Mask;
+use swath_io::cog::{CogOptions, CogSpec, Compression, OverviewRule, RasterRows, write_cog};
 
 use crate::config::Context;
-use crate::error::{PartialDataError, UsageError};
+use crate::error::UsageError;
 
 /// Compression of the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -82,7 +74,7 @@ pub async fn run(context: &Context, args: ConvertArgs) -> Result<()> {
         .into());
     }
     let raster = context.open(&args.source).await?;
-    let spec = spec_of(&raster)?;
+    let spec = CogSpec::of_raster(&raster)?;
     let cancel = Arc::new(AtomicBool::new(false));
     let options = CogOptions {
         compression: compression(&args),
@@ -99,18 +91,9 @@ pub async fn run(context: &Context, args: ConvertArgs) -> Result<()> {
     };
     let _stop = CancelOnDrop(cancel);
     let target = args.target.clone();
-    let runtime = tokio::runtime::Handle::current();
-    let work = tokio::task::spawn_blocking(move || {
-        let bands = (0..raster.bands().len()).collect();
-        let mut source = RasterRows {
-            has_mask: spec.has_mask,
-            raster,
-            bands,
-            runtime,
-            kept: BTreeMap::new(),
-        };
-        write_cog(&target, &spec, &options, &mut source)
-    });
+    let mut source = RasterRows::new(raster, &spec);
+    let work =
+        tokio::task::spawn_blocking(move || write_cog(&target, &spec, &options, &mut source));
     let report = work
         .await
         .context("the conversion panicked")?
@@ -142,151 +125,11 @@ fn compression(args: &ConvertArgs) -> Compression {
     }
 }
 
-fn spec_of(raster: &GeoTiff) -> Result<CogSpec> {
-    let wrong = |reason: &str| PartialDataError(format!("{}: {reason}", raster.href()));
-    let crs = raster
-        .crs()
-        .ok_or_else(|| wrong("it names no coordinate reference system; write one into it first"))?;
-    let transform = raster
-        .transform()
-        .ok_or_else(|| wrong("it has no transform from pixels to coordinates"))?;
-    let geobox =
-        GeoBox::new(crs.clone(), *transform, raster.size()).ok_or_else(|| wrong("it is empty"))?;
-    let first = raster
-        .bands()
-        .first()
-        .ok_or_else(|| wrong("it has no bands"))?;
-    let description = raster.describe();
-    let metadata = description
-        .metadata
-        .iter()
-        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
-        .collect();
-    Ok(CogSpec {
-        geobox,
-        data_type: first.data_type,
-        bands: raster
-            .bands()
-            .iter()
-            .enumerate()
-            .map(|(index, band)| BandSpec {
-                name: band.is_named.then(|| band.name.clone()),
-                scale: band.scale,
-                offset: band.offset,
-                unit: band.unit.clone(),
-                color: color_of(raster, index),
-                metadata: band.metadata.clone(),
-            })
-            .collect(),
-        nodata: first
-            .nodata
-            .as_deref()
-            .and_then(|text| text.trim().parse().ok()),
-        has_mask: description.has_mask,
-        metadata,
-        color_map: raster.color_map().map(<[_]>::to_vec),
-        area_or_point: if description.is_point {
-            swath_io::cog::AreaOrPoint::Point
-        } else {
-            Default::default()
-        },
-    })
-}
-
-fn color_of(raster: &GeoTiff, band: usize) -> ColorInterpretation {
-    if raster.bands()[band].is_alpha {
-        return ColorInterpretation::Alpha;
-    }
-    match band {
-        0 if raster.color_map().is_some() => ColorInterpretation::Palette,
-        0 if raster.is_rgb() => ColorInterpretation::Red,
-        1 if raster.is_rgb() => ColorInterpretation::Green,
-        2 if raster.is_rgb() => ColorInterpretation::Blue,
-        _ => ColorInterpretation::Undefined,
-    }
-}
-
 /// Tells the writing thread to stop where the command is dropped (Ctrl-C).
 pub struct CancelOnDrop(pub Arc<AtomicBool>);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Blocks that are decoded side by side.
-const DECODE_AT_ONCE: usize = 4;
-
-/// Reads a raster strip by strip, on the runtime, from the thread that writes.
-struct RasterRows {
-    raster: Arc<GeoTiff>,
-    bands: Vec<usize>,
-    has_mask: bool,
-    runtime: tokio::runtime::Handle,
-    /// Blocks that reach below the last strip: decoded once.
-    kept: BTreeMap<u32, DecodedBlock>,
-}
-
-impl RasterRows {
-    async fn read(&mut self, window: Window) -> Result<DecodedBlock, IoError> {
-        let wanted = self.raster.blocks_of(&window);
-        let missing = wanted
-            .iter()
-            .copied()
-            .filter(|number| !self.kept.contains_key(number))
-            .collect();
-        let plan = BlockPlan {
-            level: 0,
-            bands: self.bands.clone(),
-            numbers: missing,
-        };
-        let mut decoded = std::pin::pin!(
-            blocks(&self.raster, plan)
-                .map_ok(|fetched| async move {
-                    let number = fetched.number();
-                    let block = compute::run(move |scratch| fetched.decode(scratch)).await?;
-                    Ok((number, block))
-                })
-                .try_buffered(DECODE_AT_ONCE)
-        );
-        while let Some((number, block)) = decoded.try_next().await? {
-            self.kept.insert(number, block);
-        }
-        let parts = wanted.iter().filter_map(|number| self.kept.get(number));
-        let assembled = DecodedBlock::assemble_from(window, parts)?;
-        self.kept
-            .retain(|_, block| block.window.row_end() > window.row_end());
-        Ok(assembled)
-    }
-}
-
-impl RowSource for RasterRows {
-    fn read_rows(
-        &mut self,
-        first_row: u32,
-        rows: u32,
-    ) -> Result<Rows, Box<dyn std::error::Error + Send + Sync>> {
-        let window = Window {
-            col: 0,
-            row: first_row,
-            width: self.raster.size().width,
-            height: rows,
-        };
-        let runtime = self.runtime.clone();
-        let block = runtime.block_on(self.read(window))?;
-        let flags = |mask: &Mask| {
-            let flag = |index: usize| if mask.is_valid(index) { 255 } else { 0 };
-            (0..window.len() as usize).map(flag).collect()
-        };
-        let mask = if self.has_mask {
-            block.masks.first().map(flags)
-        } else {
-            None
-        };
-        Ok(Rows {
-            bands: block.bands,
-            mask,
-        })
     }
 }

@@ -16,7 +16,8 @@ pub struct DemoArgs {
     /// Folder with dated rasters or STAC items and a parcel file [default: simulate a season]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Folder for tables and picture [default: HOME/demo; with --data HOME/demo/data/NAME]
+    /// Folder for all of it, a data home of its own [default: HOME/demo; with --data
+    /// HOME/demo/data/NAME]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Parcel file [default: the one in the folder of --data]

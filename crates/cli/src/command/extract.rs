@@ -3,11 +3,15 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::Result;
-use swath_extract::{ExtractOptions, ExtractReport, extract, find_items};
-use swath_stac::parse_datetime;
+use anyhow::{Context as _, Result};
+use chrono::DateTime;
+use swath_access::Viewer;
+use swath_catalog::CatalogError;
+use swath_extract::{ExtractOptions, ExtractReport, ItemList, extract, find_items};
+use swath_stac::{Interval, ItemSearch, PageStart, parse_datetime};
 
 use super::measure_args::{MeasureArgs, parse_classes, print_shifts};
+use super::search::narrow;
 use crate::config::Context;
 use crate::error::{PartialDataError, UsageError};
 use crate::progress::Progress;
@@ -15,15 +19,32 @@ use crate::progress::Progress;
 /// Classes of Sentinel-2's scene classification that are dropped where none are named:
 /// no data, saturated, cloud shadow, cloud of medium and high probability, cirrus.
 const SCL_DROPPED: &str = "0,1,3,8,9,10";
+/// Items asked of the catalogue at once.
+const PAGE_ITEMS: u32 = 1_000;
 /// Skipped items that are shown one by one.
 const SKIPPED_SHOWN: usize = 20;
 
 /// Arguments of `swath extract`.
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("images").required(true).args(["collection", "items"]))]
 pub struct ExtractArgs {
+    /// Collection of the catalogue
+    #[arg(long, value_name = "ID")]
+    pub collection: Option<String>,
     /// STAC item or collection files, stac-geoparquet, rasters, or folders of them
-    #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
+    #[arg(long, value_name = "PATH", num_args = 1..)]
     pub items: Vec<String>,
+    /// Of the collection only items that touch this: west, south, east, north in degrees
+    #[arg(
+        long,
+        value_name = "W,S,E,N",
+        allow_hyphen_values = true,
+        conflicts_with = "items"
+    )]
+    pub bbox: Option<String>,
+    /// Of the collection only items for which this holds: CQL2, such as "eo:cloud_cover < 20"
+    #[arg(long, value_name = "CQL2", conflicts_with = "items")]
+    pub filter: Option<String>,
     #[command(flatten)]
     pub measure: MeasureArgs,
     /// Only items in this time: A/B, half-open; either side may be ".."
@@ -88,7 +109,10 @@ pub async fn run_quietly(context: &Context, args: &ExtractArgs) -> Result<Extrac
         datetime_from_us: from,
         datetime_to_us: to,
     };
-    let list = find_items(&context.stores, &args.items).await?;
+    let list = match &args.collection {
+        Some(id) => find_registered(context, id, args, (from, to)).await?,
+        None => find_items(&context.stores, &args.items).await?,
+    };
     let extractor = args.measure.extractor(context).await?;
     let progress = Progress::new("items");
     let start = Instant::now();
@@ -103,6 +127,53 @@ pub async fn run_quietly(context: &Context, args: &ExtractArgs) -> Result<Extrac
     let report = extract(&extractor, list, &options, &args.output, &shown).await?;
     print_shifts(&extractor);
     Ok(report)
+}
+
+/// Finds the items of a collection of the catalogue.
+///
+/// The catalogue is asked with both ends of `interval_us`; that the later end is not part of it is
+/// decided with the items at hand, as it is for items of files.
+async fn find_registered(
+    context: &Context,
+    id: &str,
+    args: &ExtractArgs,
+    interval_us: (Option<i64>, Option<i64>),
+) -> Result<ItemList> {
+    let end = |us: Option<i64>| us.and_then(DateTime::from_timestamp_micros);
+    let datetime = match (end(interval_us.0), end(interval_us.1)) {
+        (None, None) => None,
+        (start, end) => Some(Interval { start, end }),
+    };
+    let mut search = ItemSearch {
+        collections: vec![id.to_owned()],
+        datetime,
+        limit: Some(PAGE_ITEMS),
+        ..ItemSearch::default()
+    };
+    narrow(&mut search, args.bbox.as_deref(), args.filter.as_deref())?;
+    let viewer = Viewer::operator();
+    let catalog = context.catalog().await?;
+    let collection = catalog.collection(&viewer, id).await?;
+    let mut list = ItemList::default();
+    loop {
+        let page = catalog.search(&viewer, &search).await?;
+        let items = page.items.into_iter().map(|item| item.json);
+        list.add_registered(&context.stores, &viewer, &collection.resource, items)?;
+        match page.next {
+            Some(token) => search.start = PageStart::Token(token),
+            None => break,
+        }
+    }
+    if list.items.is_empty() && list.skipped.is_empty() {
+        let what = format!("items of collection \"{id}\"");
+        let narrowed = args.bbox.is_some() || args.filter.is_some() || args.datetime.is_some();
+        let hint = match narrowed {
+            true => "nothing to measure: --datetime, --bbox and --filter leave no item",
+            false => "nothing to measure: swath ingest and swath items import register items",
+        };
+        return Err(CatalogError::NotFound { what }).context(hint);
+    }
+    Ok(list)
 }
 
 fn parse_interval(text: Option<&str>) -> Result<(Option<i64>, Option<i64>), UsageError> {

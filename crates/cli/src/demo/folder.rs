@@ -1,10 +1,14 @@
 //! The demo with data: dated rasters and parcels of a folder, whatever they show.
 //!
+//! 1. Rasters and STAC items are registered where they lie, in a catalogue of the demo's own; nothing
+//!    is written into the folder.
+//! 2. They are searched, and extracted by collection.
+//! 3. The season is folded to a table of months, and one parcel is drawn.
+//!
 //! A *group* is a folder directly below the given one: bands of the same name in two groups are not
 //! mixed.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ffi::OsStr;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
@@ -16,9 +20,12 @@ use super::chart::{Chart, month_number, render};
 use super::ledger::{Ledger, Stopwatch, Table};
 use super::months::{MonthFold, MonthRow, MonthTable};
 use super::panels::{Power, backscatter_panel, band_panels, ndvi_panel};
+use super::registered::{collection_id, own_home, register_folder};
 use super::report::{Report, Totals};
+use super::searched::search;
 use super::series::{Observation, SceneClasses, visit_table};
-use super::{CLEAR_MIN, HIDING_CLASSES, measure, picture_name, typed, write_whole};
+use super::step::Step;
+use super::{CLEAR_MIN, HIDING_CLASSES, measure, picture_name, write_whole};
 use crate::command::extract::ExtractArgs;
 use crate::command::measure_args::parse_classes;
 use crate::config::Context;
@@ -66,12 +73,19 @@ pub async fn run(context: &Context, args: &FolderArgs) -> Result<Report> {
     let groups = Groups::new(&args.data, &list);
     let mut ledger = Ledger::open(&args.out, key(args, &parcels, &list));
     let dropped = parse_classes(HIDING_CLASSES)?;
-    let (table, is_reused) = match ledger.table(Path::new(FILE)) {
-        Some(table) => (table.clone(), true),
-        None => (
-            extract_folder(context, &mut ledger, args, &parcels).await?,
-            false,
-        ),
+    let home = own_home(context, &args.out, &mut ledger)?;
+    let collection = collection_id(&args.data);
+    let table = ledger.table(Path::new(FILE));
+    let kept = table.filter(|_| home.has_catalog()).cloned();
+    let is_reused = kept.is_some();
+    let refused = match is_reused {
+        true => 0,
+        false => register_folder(&home, args, &list, &collection).await?,
+    };
+    let searched = search(&home, &collection, None, None).await?;
+    let table = match kept {
+        Some(table) => table,
+        None => extract_folder(&home, &mut ledger, args, &parcels, refused).await?,
     };
     let season = Season {
         path: args.out.join(FILE),
@@ -89,6 +103,23 @@ pub async fn run(context: &Context, args: &FolderArgs) -> Result<Report> {
     .context("the summary panicked")??;
     read_units(&list, &mut fold).await;
 
+    let mut report = describe(args, &parcels, &fold, totals);
+    report.is_reused = is_reused;
+    report.search = Some(searched);
+    report.files = vec![season.path.clone()];
+    report.files.extend(season.classes.clone());
+    let args = args.clone();
+    let work = move || -> Result<Report> {
+        draw(&mut report, &season, &fold, &args)?;
+        Ok(report)
+    };
+    tokio::task::spawn_blocking(work)
+        .await
+        .context("the picture panicked")?
+}
+
+/// Returns a report of what the season holds, without its files.
+fn describe(args: &FolderArgs, parcels: &Path, fold: &Fold, totals: Totals) -> Report {
     let parcel_file = parcels
         .file_name()
         .unwrap_or(parcels.as_os_str())
@@ -100,9 +131,6 @@ pub async fn run(context: &Context, args: &FolderArgs) -> Result<Report> {
     );
     let mut report = Report::new(about, totals);
     report.parcels = fold.parcels.len();
-    report.is_reused = is_reused;
-    report.files = vec![season.path.clone()];
-    report.files.extend(season.classes.clone());
     report.tables = vec![MonthTable {
         title:
             "Mean over parcels and dates, at least half clear where a scene classification tells"
@@ -111,14 +139,7 @@ pub async fn run(context: &Context, args: &FolderArgs) -> Result<Report> {
         rows: fold.rows(),
     }];
     report.notes = fold.notes();
-    let args = args.clone();
-    let work = move || -> Result<Report> {
-        draw(&mut report, &season, &fold, &args)?;
-        Ok(report)
-    };
-    tokio::task::spawn_blocking(work)
-        .await
-        .context("the picture panicked")?
+    report
 }
 
 /// Returns the parcel file of a folder.
@@ -154,43 +175,27 @@ fn find_parcels(folder: &Path) -> Result<PathBuf> {
     .into())
 }
 
-fn extract_args(args: &FolderArgs, parcels: &Path) -> Result<ExtractArgs> {
-    let output = args.out.join(FILE);
-    let mut words: Vec<&OsStr> = vec!["--items".as_ref(), args.data.as_os_str()];
-    words.extend([
-        "--parcels".as_ref(),
-        parcels.as_os_str(),
-        "--output".as_ref(),
-        output.as_os_str(),
-    ]);
-    words.extend(["--classes", "SCL"].map(OsStr::new));
-    if let Some(id) = &args.id {
-        words.extend(["--id".as_ref(), OsStr::new(id)]);
-    }
-    if let Some(pattern) = &args.date_pattern {
-        words.extend(["--date-pattern".as_ref(), OsStr::new(pattern)]);
-    }
-    typed(&words)
-}
-
 async fn extract_folder(
-    context: &Context,
+    home: &Context,
     ledger: &mut Ledger,
     args: &FolderArgs,
     parcels: &Path,
+    refused: usize,
 ) -> Result<Table> {
-    eprintln!(
-        "extracting {} over the parcels of {}",
-        args.data.display(),
-        parcels.display()
-    );
-    std::fs::create_dir_all(&args.out)
-        .with_context(|| format!("cannot write {}", args.out.display()))?;
+    let output = args.out.join(FILE);
     // Rasters of one date may be files of their own, so that the classes lie in another item than
     // the bands: they are counted here and judged by datetime later, not masked pixel by pixel.
-    let extract = extract_args(args, parcels)?;
+    let mut step = Step::in_home(&home.home, "extract")
+        .option("--collection", collection_id(&args.data))
+        .option("--parcels", parcels)
+        .option("--classes", "SCL");
+    if let Some(id) = &args.id {
+        step = step.option("--id", id);
+    }
+    let step = step.option("--output", &output);
+    step.announce("extracting");
     let watch = Stopwatch::start();
-    let report = measure(context, &extract).await?;
+    let report = measure(home, &step.args::<ExtractArgs>()?).await?;
     if report.measured == 0 {
         return Err(PartialDataError(format!(
             "no item in {} could be measured",
@@ -198,7 +203,7 @@ async fn extract_folder(
         ))
         .into());
     }
-    let skipped = report.failures();
+    let skipped = report.failures() + refused;
     let classes = report.classes.filter(|_| report.class_rows > 0);
     let table = Table {
         file: FILE.into(),

@@ -1,10 +1,12 @@
 //! `swath demo`: a season from rasters to a table and a picture.
 //!
-//! 1. [`simulated`] makes a landscape and measures it; [`folder`] measures the rasters of a folder.
-//! 2. [`ledger`] keeps what was done and what it took, so that the second run is quick.
-//! 3. [`series`] reads the measured tables row by row, [`months`] folds them to a table of months.
-//! 4. [`chart`] draws the series of one parcel, as [`panels`] choose and convert them.
-//! 5. [`report`] is what all of that comes to; it prints as text or JSON.
+//! 1. [`simulated`] makes a landscape; [`folder`] takes the rasters of a folder.
+//! 2. Both register the items in a catalogue of the demo's own ([`registered`]), search it
+//!    ([`searched`]) and extract by collection: every [`step`] is a command, run with the words shown.
+//! 3. [`ledger`] keeps what was done and what it took, so that the second run is quick.
+//! 4. [`series`] reads the measured tables row by row, [`months`] folds them to a table of months.
+//! 5. [`chart`] draws the series of one parcel, as [`panels`] choose and convert them.
+//! 6. [`report`] is what all of that comes to; it prints as text or JSON.
 
 mod chart;
 mod folder;
@@ -12,9 +14,12 @@ mod ledger;
 mod months;
 mod outliers;
 mod panels;
+mod registered;
 mod report;
+mod searched;
 mod series;
 mod simulated;
+mod step;
 mod truth;
 
 pub use folder::{FolderArgs, run as run_folder};
@@ -24,7 +29,6 @@ pub use simulated::{SimulatedArgs, run as run_simulated};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use clap::Parser;
 use swath_extract::ExtractReport;
 
 use crate::command::extract::{ExtractArgs, run_quietly};
@@ -37,21 +41,6 @@ const CLEAR_MIN: f64 = 0.5;
 const HIDING_CLASSES: &str = "0,1,3,8,9,10,11";
 /// Skipped items and files that are named.
 const SKIPPED_SHOWN: usize = 5;
-
-/// Arguments of another command, with its own defaults.
-#[derive(Debug, Parser)]
-struct Typed<A: clap::Args> {
-    #[command(flatten)]
-    args: A,
-}
-
-/// Returns what `words` mean to another command, so that its defaults hold here too.
-fn typed<A: clap::Args>(words: &[&std::ffi::OsStr]) -> Result<A> {
-    let words = std::iter::once("swath".as_ref()).chain(words.iter().copied());
-    Ok(Typed::<A>::try_parse_from(words)
-        .context("arguments of a part of the demo")?
-        .args)
-}
 
 /// Extracts and tells what was passed over.
 async fn measure(context: &Context, args: &ExtractArgs) -> Result<ExtractReport> {
@@ -110,21 +99,5 @@ mod tests {
     fn picture_names_stay_in_their_folder() {
         assert_eq!(picture_name("00100003"), "parcel-00100003.svg");
         assert_eq!(picture_name("../a b"), "parcel-___a_b.svg");
-    }
-
-    #[test]
-    fn other_commands_keep_their_defaults() {
-        let words = [
-            "--items",
-            "a",
-            "--parcels",
-            "p.gpkg",
-            "--mask-scl",
-            "-o",
-            "x.parquet",
-        ];
-        let args: ExtractArgs = typed(&words.map(str::as_ref)).expect("valid");
-        assert_eq!(args.mask_scl.as_deref(), Some("0,1,3,8,9,10"));
-        assert_eq!(args.measure.memory, 512);
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::ledger::{Landscape, Spent, Table};
 use super::months::MonthTable;
 use super::outliers::OddParcel;
+use super::searched::Searched;
 
 /// Result of a demo.
 #[derive(Debug, Serialize)]
@@ -20,6 +21,9 @@ pub struct Report {
     /// Folder of the simulated rasters, which may be removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rasters: Option<PathBuf>,
+    /// What a search in the catalogue found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<Searched>,
     /// Parcels with rows.
     pub parcels: usize,
     /// Items with rows.
@@ -85,6 +89,7 @@ impl Report {
             about,
             landscape: None,
             rasters: None,
+            search: None,
             parcels: 0,
             items: totals.items,
             skipped: totals.skipped,
@@ -139,6 +144,9 @@ impl Report {
             self.spent.wall_s,
             thousands(self.records_per_second as u64),
         );
+        if let Some(search) = &self.search {
+            let _ = writeln!(text, "{}", search.text());
+        }
         let mut line = |name: &str, path: &PathBuf| {
             let _ = writeln!(text, "{name:<9}{}", path.display());
         };
@@ -149,6 +157,10 @@ impl Report {
         self.rasters
             .iter()
             .for_each(|rasters| line("rasters", rasters));
+        if let Some(search) = &self.search {
+            text.push('\n');
+            text += &search.serving_text();
+        }
         text
     }
 

@@ -1,23 +1,27 @@
-//! The demo without data: simulate a season, measure it, show it beside the truth.
+//! The demo without data: simulate a season, register it, search it, measure it, show it beside the
+//! truth.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
-use std::ffi::OsStr;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use chrono::NaiveTime;
+use chrono::{NaiveDate, NaiveTime};
 
 use super::chart::{Chart, Event, month_number, render};
 use super::ledger::{Landscape, Ledger, Stopwatch, Table};
 use super::months::{MonthFold, MonthRow, MonthTable, decibel};
 use super::outliers::farthest;
 use super::panels::{Orbit, Power, backscatter_panel, coherence_panel, ndvi_panel};
+use super::registered::{own_home, remove_others};
 use super::report::{Report, Totals};
+use super::searched::search;
 use super::series::{Observation, visit_table};
+use super::step::Step;
 use super::truth::{self, FieldEvent, Parcel};
-use super::{CLEAR_MIN, HIDING_CLASSES, measure, picture_name, typed, write_whole};
+use super::{CLEAR_MIN, HIDING_CLASSES, measure, picture_name, write_whole};
 use crate::command::extract::ExtractArgs;
+use crate::command::items::{ImportArgs, import_files};
 use crate::command::simulate;
 use crate::config::Context;
 use crate::error::UsageError;
@@ -54,6 +58,15 @@ const COHERENCE: Source = Source {
     options: &[],
 };
 
+const SOURCES: [Source; 3] = [OPTICAL, BACKSCATTER, COHERENCE];
+
+/// Where the landscape lies below the folder of the demo: in the archive of that home, so that its
+/// items name their assets as `archive:KEY` and a server of that home reads them.
+const LANDSCAPE: &str = "archive/landscape";
+/// Month that is searched, in the season that is simulated by default.
+const SEARCHED_MONTH: Option<NaiveDate> = NaiveDate::from_ymd_opt(2021, 6, 1);
+/// Clouds of the images that are searched, in per cent.
+const CLOUD_MAX: u32 = 30;
 /// Parcels unlike their crop that are shown.
 const ODD_SHOWN: usize = 5;
 
@@ -70,10 +83,10 @@ impl Source {
     }
 }
 
-/// Simulates, measures and draws.
+/// Simulates, registers, searches, measures and draws.
 ///
 /// # Errors
-/// Where the folder cannot be written, or the parcel of the picture is unknown.
+/// Where the folder cannot be written or is that of others, or the parcel of the picture is unknown.
 pub async fn run(context: &Context, args: &SimulatedArgs) -> Result<Report> {
     let key = format!(
         "{}; {} parcels, seed {}, without {HIDING_CLASSES}",
@@ -82,16 +95,22 @@ pub async fn run(context: &Context, args: &SimulatedArgs) -> Result<Report> {
         args.seed
     );
     let mut ledger = Ledger::open(&args.out, key);
-    let folder = args.out.join("landscape");
+    let folder = args.out.join(LANDSCAPE);
+    check_landscape(&ledger, &folder)?;
+    let home = own_home(context, &args.out, &mut ledger)?;
     let landscape = simulate_landscape(&mut ledger, &folder, args).await?;
+    for source in SOURCES {
+        register(&home, source, &folder).await?;
+    }
+    let searched = search(&home, OPTICAL.collection, SEARCHED_MONTH, Some(CLOUD_MAX)).await?;
     let mut is_reused = true;
     let mut totals = Totals::default();
-    for source in [OPTICAL, BACKSCATTER, COHERENCE] {
+    for source in SOURCES {
         let table = match ledger.table(&source.file()) {
             Some(table) => table.clone(),
             None => {
                 is_reused = false;
-                extract_collection(context, &mut ledger, source, &folder, args).await?
+                extract_collection(&home, &mut ledger, source, &folder, args).await?
             }
         };
         totals.add(&table);
@@ -108,11 +127,10 @@ pub async fn run(context: &Context, args: &SimulatedArgs) -> Result<Report> {
         report.is_reused = is_reused;
         report.landscape = Some(landscape);
         report.rasters = Some(folder.clone());
+        report.search = Some(searched);
         summarise(&mut report, &parcels, &args.out)?;
         draw(&mut report, &parcels, &args, &folder)?;
-        report.files = [OPTICAL, BACKSCATTER, COHERENCE]
-            .map(|source| args.out.join(source.file()))
-            .to_vec();
+        report.files = SOURCES.map(|source| args.out.join(source.file())).to_vec();
         Ok(report)
     };
     tokio::task::spawn_blocking(work)
@@ -120,43 +138,41 @@ pub async fn run(context: &Context, args: &SimulatedArgs) -> Result<Report> {
         .context("the summary panicked")?
 }
 
+/// Refuses a landscape that no demo has made: it would be overwritten.
+fn check_landscape(ledger: &Ledger, folder: &Path) -> Result<()> {
+    if ledger.is_known() || !folder.join("scenes").exists() {
+        return Ok(());
+    }
+    let reason = "it was not made by a demo and would be overwritten; choose another --out";
+    Err(UsageError(format!("{}: {reason}", folder.display())).into())
+}
+
 async fn simulate_landscape(
     ledger: &mut Ledger,
     folder: &Path,
     args: &SimulatedArgs,
 ) -> Result<Landscape> {
+    let scenes = folder.join("scenes");
     if let Some(done) = &ledger.landscape
         && folder.join("parcels.parquet").is_file()
+        && SOURCES
+            .iter()
+            .all(|source| scenes.join(source.collection).is_dir())
     {
         return Ok(done.clone());
     }
-    let scenes = folder.join("scenes");
     if scenes.exists() {
-        if !ledger.is_known() {
-            let reason = "it was not made by a demo and would be overwritten; choose another --out";
-            return Err(UsageError(format!("{}: {reason}", folder.display())).into());
-        }
         // What a stopped or another simulation left would be measured too.
         std::fs::remove_dir_all(&scenes)
             .with_context(|| format!("cannot remove {}", scenes.display()))?;
     }
-    ledger.claim()?;
-    eprintln!(
-        "simulating a season over {} parcels into {}",
-        args.parcels,
-        folder.display()
-    );
-    let (parcels, seed) = (args.parcels.to_string(), args.seed.to_string());
-    let words = [
-        "--parcels".as_ref(),
-        parcels.as_ref(),
-        "--seed".as_ref(),
-        seed.as_ref(),
-        "--out".as_ref(),
-        folder.as_os_str(),
-    ];
+    let step = Step::new("simulate")
+        .option("--parcels", args.parcels.to_string())
+        .option("--seed", args.seed.to_string())
+        .option("--out", folder);
+    step.announce("simulating a season");
     let watch = Stopwatch::start();
-    let summary = simulate::run_quietly(typed::<SimulateArgs>(&words)?).await?;
+    let summary = simulate::run_quietly(step.args::<SimulateArgs>()?).await?;
     let landscape = Landscape {
         parcels: summary.parcels,
         wrong_declarations: summary.wrong_declarations,
@@ -168,29 +184,44 @@ async fn simulate_landscape(
     Ok(landscape)
 }
 
+/// Registers the items of a collection where they lie; those of an earlier landscape go.
+async fn register(home: &Context, source: Source, folder: &Path) -> Result<()> {
+    let scenes = folder.join("scenes").join(source.collection);
+    let step = Step::in_home(&home.home, "items import")
+        .word(&scenes)
+        .option("--collection", source.collection)
+        .option("--collection-file", scenes.join("collection.json"));
+    step.announce("registering items");
+    import_files(home, &step.args::<ImportArgs>()?).await?;
+    let mut ids = HashSet::new();
+    let cannot = || format!("cannot read {}", scenes.display());
+    for entry in std::fs::read_dir(&scenes).with_context(cannot)? {
+        let entry = entry.with_context(cannot)?;
+        ids.insert(entry.file_name().to_string_lossy().into_owned());
+    }
+    remove_others(home, source.collection, &ids).await
+}
+
 async fn extract_collection(
-    context: &Context,
+    home: &Context,
     ledger: &mut Ledger,
     source: Source,
     folder: &Path,
     args: &SimulatedArgs,
 ) -> Result<Table> {
-    eprintln!("extracting {}", source.collection);
-    let items = folder.join("scenes").join(source.collection);
-    let parcels = folder.join("parcels.parquet");
     let output = args.out.join(source.file());
     std::fs::create_dir_all(args.out.join("season"))
         .with_context(|| format!("cannot write {}", args.out.display()))?;
-    let mut words: Vec<&OsStr> = source.options.iter().map(OsStr::new).collect();
-    words.extend([
-        "--items".as_ref(),
-        items.as_os_str(),
-        "--parcels".as_ref(),
-        parcels.as_os_str(),
-    ]);
-    words.extend(["--output".as_ref(), output.as_os_str()]);
+    let mut step = Step::in_home(&home.home, "extract")
+        .option("--collection", source.collection)
+        .option("--parcels", folder.join("parcels.parquet"));
+    for word in source.options {
+        step = step.word(word);
+    }
+    let step = step.option("--output", &output);
+    step.announce("extracting");
     let watch = Stopwatch::start();
-    let report = measure(context, &typed::<ExtractArgs>(&words)?).await?;
+    let report = measure(home, &step.args::<ExtractArgs>()?).await?;
     let table = Table {
         file: source.file(),
         classes: None,

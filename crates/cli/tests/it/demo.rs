@@ -1,4 +1,4 @@
-//! `swath demo`: simulated, with rasters of a folder, and again.
+//! `swath demo`: simulated, with rasters of a folder, and again; through a catalogue of its own.
 
 use serde_json::Value;
 use swath_testkit::fixtures::tiff;
@@ -74,13 +74,36 @@ pub fn place_with_season() -> Place {
     place
 }
 
-/// Returns the text with what a clock told replaced.
+/// Returns the text with what a clock told replaced, and without the requests to a server.
 fn without_times(text: &str) -> String {
     let line = |line: &str| match line.split_once(" items in ") {
         Some((before, _)) => format!("{before} items in …"),
         None => line.to_owned(),
     };
+    let text = match text.split_once("curl ") {
+        Some((before, _)) => format!("{before}curl …"),
+        None => text.to_owned(),
+    };
     text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns the lines that a demo said one can type, as words.
+fn steps(outcome: &Outcome) -> Vec<Vec<String>> {
+    let lines = outcome.stderr.lines();
+    let typed = lines.filter_map(|line| line.split_once(": swath ").map(|(_, words)| words));
+    // No step of the tests has a word that a shell would need quoted, but for filters.
+    typed
+        .map(|words| {
+            let mut split = Vec::new();
+            for (index, part) in words.split('\'').enumerate() {
+                match index % 2 {
+                    0 => split.extend(part.split_whitespace().map(str::to_owned)),
+                    _ => split.push(part.to_owned()),
+                }
+            }
+            split
+        })
+        .collect()
 }
 
 fn json(outcome: &Outcome) -> Value {
@@ -107,8 +130,13 @@ fn rasters_of_a_folder_become_a_table_and_a_picture() {
     s1 VV is taken as dB and averaged as it is stored: it has no unit, and only negative values.
 
     24 records of 6 items in …
+    found    2 of 6 items of data: April 2021, in 10.56,55.03,10.57,55.04
     records  ./swath-data/demo/data/data/season.parquet
     picture  ./swath-data/demo/data/data/parcel-01.svg
+
+    To serve it: swath --home ./swath-data/demo/data/data serve
+    The same search as STAC API, resto and OData:
+    curl …
     ");
     let picture = place.path("swath-data/demo/data/data/parcel-01.svg");
     let picture = std::fs::read_to_string(picture).expect("a picture");
@@ -217,6 +245,8 @@ fn a_simulated_season_is_measured_and_drawn_beside_its_truth() {
         "VH in dB",
         "maize",
         "records per second",
+        "of 49 items of sentinel-2-l2a: June 2021, below 30 % cloud, in ",
+        "To serve it: swath --home ./swath-data/demo serve",
     ] {
         assert!(text.contains(expected), "{expected}: {text}");
     }
@@ -244,16 +274,95 @@ fn a_simulated_season_is_measured_and_drawn_beside_its_truth() {
             .iter()
             .all(|file| place.path(file.as_str().unwrap_or_default()).is_file())
     );
+    // Nothing is registered in the user's own home, and every step may be typed.
+    assert!(!place.path("swath-data/catalog.sqlite").exists());
+    let typed = steps(&outcome);
+    assert_eq!(typed.len(), 8, "{}", outcome.stderr);
+    for words in &typed[1..] {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        place.swath(&words).ok();
+    }
+    let found = again["search"]["found"].as_u64().expect("a number");
+    let search = typed
+        .iter()
+        .find(|words| words.iter().any(|word| word == "search"));
+    let words = search.expect("a search").iter().map(String::as_str);
+    let words: Vec<&str> = words.chain(["--json"]).collect();
+    let listed = json(&place.swath(&words));
+    let listed = listed["features"].as_array().expect("items");
+    assert!((1..49).contains(&found) && listed.len() as u64 == found);
+    for item in listed {
+        let clouds = item["properties"]["eo:cloud_cover"].as_f64();
+        assert!(clouds.is_some_and(|clouds| clouds < 30.0), "{item}");
+    }
+}
+
+#[test]
+fn items_of_an_earlier_landscape_leave_the_catalogue() {
+    let place = Place::new();
+    place.swath(&["demo", "--count", "10"]).ok();
+    place.swath(&["demo", "--count", "10", "--seed", "2"]).ok();
+    let listed = ["--home", "swath-data/demo", "items", "s1-card-bs"];
+    let listed = json(&place.swath(&[&listed[..], &["--limit", "500", "--json"]].concat()));
+    let items = listed["features"].as_array().expect("items");
+    for item in items {
+        let id = item["id"].as_str().expect("an id");
+        let file = format!("swath-data/demo/archive/landscape/scenes/s1-card-bs/{id}/{id}.json");
+        assert!(place.path(&file).is_file(), "{id}");
+    }
+    assert!(items.len() > 40, "{}", items.len());
+}
+
+#[test]
+fn a_data_home_of_others_is_not_changed() {
+    let place = place_with_season();
+    place.swath(&["--home", "mine", "collections"]).ok();
+    let before = std::fs::read(place.path("mine/catalog.sqlite")).expect("a catalogue");
+    for data in [&[][..], &["--data", "data"]] {
+        let outcome = place.swath(&[&["demo", "--out", "mine"], data].concat());
+        assert_eq!(outcome.code, 2);
+        assert!(
+            outcome
+                .stderr
+                .contains("mine/catalog.sqlite: it was not made by a demo"),
+            "{}",
+            outcome.stderr
+        );
+    }
+    let after = std::fs::read(place.path("mine/catalog.sqlite")).expect("a catalogue");
+    assert!(before == after);
+}
+
+#[test]
+fn rasters_stay_where_they_are() {
+    let place = place_with_season();
+    place.swath(&["demo", "--data", "data"]).ok();
+    let home = "swath-data/demo/data/data";
+    let listed = json(&place.swath(&["--home", home, "items", "data", "--json"]));
+    let items = listed["features"].as_array().expect("items");
+    assert_eq!(items.len(), 6);
+    for item in items {
+        let href = item["assets"]["data"]["href"].as_str().expect("an href");
+        let href = href.replace("DIR", &place.path("").display().to_string());
+        let data = place.path("data").canonicalize().expect("it is there");
+        assert!(std::path::Path::new(&href).starts_with(data), "{href}");
+    }
+    let tables: Vec<_> = std::fs::read_dir(place.path("data"))
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect();
+    assert_eq!(tables.len(), 3, "nothing is written into it: {tables:?}");
 }
 
 #[test]
 fn a_landscape_of_others_is_not_overwritten() {
     let place = Place::new();
-    place.write("out/landscape/scenes/precious.tif", "");
+    let precious = "out/archive/landscape/scenes/precious.tif";
+    place.write(precious, "");
     let outcome = place.swath(&["demo", "--count", "5", "--out", "out"]);
     assert_eq!(outcome.code, 2);
-    insta::assert_snapshot!(outcome.stderr, @"error: out/landscape: it was not made by a demo and would be overwritten; choose another --out");
-    assert!(place.path("out/landscape/scenes/precious.tif").is_file());
+    insta::assert_snapshot!(outcome.stderr, @"error: out/archive/landscape: it was not made by a demo and would be overwritten; choose another --out");
+    assert!(place.path(precious).is_file());
 }
 
 #[test]

@@ -13,14 +13,24 @@ fn help_lists_the_commands() {
     Usage: swath [OPTIONS] <COMMAND>
 
     Commands:
-      info      Show what a raster is: CRS, grid, bands, blocks, overviews, COG validity
-      convert   Write a raster as a cloud-optimised GeoTIFF
-      zonal     Statistics of one raster for every parcel
-      extract   Statistics of many dated rasters or STAC items for every parcel
-      parcels   Look at parcel files
-      simulate  Make a landscape with known truth: parcels, Sentinel-like scenes, events
-      demo      Simulate a season, extract it and show it; or do so with the rasters in a folder
-      help      Print this message or the help of the given subcommand(s)
+      info         Show what a raster is: CRS, grid, bands, blocks, overviews, COG validity
+      convert      Write a raster as a cloud-optimised GeoTIFF
+      ingest       Take products into the archive: files, COGs, and items in the catalogue
+      zonal        Statistics of one raster for every parcel
+      extract      Statistics of many dated rasters or STAC items for every parcel
+      collections  List, register and check the collections of the catalogue
+      items        List, import and export the items of a collection
+      search       Search items in the catalogue or in a remote STAC API
+      parcels      Look at parcel files
+      serve        Answer over HTTP: STAC API and the other faces of the catalogue
+      token        Make, list and end the tokens that the server lets in
+      backup       Copy catalogue, configuration and, with --assets, the archive to another place
+      restore      Put a backup back, here or elsewhere
+      scrub        Check that the archive holds what the items say, bit for bit
+      doctor       Check the installation and say what to do about what is wrong
+      simulate     Make a landscape with known truth: parcels, Sentinel-like scenes, events
+      demo         A season end to end, simulated or of your rasters: register, search, extract, show
+      help         Print this message or the help of the given subcommand(s)
 
     Options:
           --home <DIR>     Data home: configuration, caches and later the archive [env: SWATH_HOME=]
@@ -57,7 +67,7 @@ fn help_of_info() {
 #[test]
 fn help_of_demo() {
     insta::assert_snapshot!(Place::new().swath(&["demo", "--help"]).ok(), @"
-    Simulate a season, extract it and show it; or do so with the rasters in a folder
+    A season end to end, simulated or of your rasters: register, search, extract, show
 
     Usage: swath demo [OPTIONS]
 
@@ -68,8 +78,8 @@ fn help_of_demo() {
                                     SWATH_HOME=] [default: ./swath-data]
           --config <FILE>           Configuration file [default: HOME/swath.toml, if there is one] [env:
                                     SWATH_CONFIG=]
-          --out <DIR>               Folder for tables and picture [default: HOME/demo; with --data
-                                    HOME/demo/data/NAME]
+          --out <DIR>               Folder for all of it, a data home of its own [default: HOME/demo;
+                                    with --data HOME/demo/data/NAME]
           --parcels <FILE>          Parcel file [default: the one in the folder of --data]
           --threads <N>             Compute threads [default: all cores]
           --id <FIELD>              Column of the parcel ids [default: parcel_id, else id, else the
@@ -92,7 +102,13 @@ fn every_command_has_help_in_short_lines() {
         "convert",
         "zonal",
         "extract",
+        "ingest",
+        "items import",
         "parcels check",
+        "backup",
+        "restore",
+        "scrub",
+        "doctor",
         "simulate",
         "demo",
     ] {

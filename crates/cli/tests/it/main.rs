@@ -1,7 +1,13 @@
 //! Runs the real program and looks at what it says.
 
+mod backup;
+mod catalog;
 mod demo;
+mod doctor;
 mod errors;
+mod extract;
 mod help;
 mod info;
+mod ingest;
 mod program;
+mod scrub;

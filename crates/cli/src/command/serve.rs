@@ -1,0 +1,76 @@
+//! `swath serve`: the catalogue over HTTP.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use swath_server::{AppState, Limits, Server, ServerOptions};
+
+use crate::config::Context;
+use crate::error::UsageError;
+
+/// Port where nothing is said.
+const PORT_DEFAULT: u16 = 8080;
+/// Longest wait for requests that have begun when the program is asked to stop.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+/// Arguments of `swath serve`.
+#[derive(Debug, clap::Args)]
+pub struct ServeArgs {
+    /// Port to listen on; 0 takes a free one [default: 8080]
+    #[arg(long, value_name = "N")]
+    port: Option<u16>,
+    /// Address to listen on; one that others can reach needs a token (swath token create) [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDR")]
+    bind: Option<IpAddr>,
+    /// How links begin, where a reverse proxy does not say so, such as https://eo.example.org
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
+}
+
+/// Runs the command until the program is asked to stop.
+///
+/// # Errors
+/// Where the catalogue cannot be opened, or the address not be bound.
+pub async fn run(context: &Context, args: ServeArgs) -> Result<()> {
+    let settings = &context.server;
+    let limits = match settings.request_seconds_max {
+        Some(0) => return Err(UsageError("server.request_seconds_max: from 1".into()).into()),
+        Some(seconds) => Limits {
+            request_time_max: Duration::from_secs(seconds),
+            ..Limits::default()
+        },
+        None => Limits::default(),
+    };
+    let state = AppState::new(ServerOptions {
+        catalog: context.catalog().await?,
+        stores: Arc::new(context.named_stores()),
+        tokens: context.tokens(),
+        base_url: args.base_url.or_else(|| settings.base_url.clone()),
+        limits,
+    })
+    .map_err(|error| UsageError(error.to_string()))?;
+    let address = args
+        .bind
+        .or(settings.bind)
+        .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let port = args.port.or(settings.port).unwrap_or(PORT_DEFAULT);
+    let server = Server::bind(state, SocketAddr::new(address, port)).await?;
+    eprintln!("listening on http://{}/stac", server.address());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = server.run(async {
+        // The sender is dropped where the wait ends early: that is a stop, too.
+        let _ = stopped.await;
+    });
+    let deadline = async {
+        crate::interrupted().await;
+        let _ = stop.send(());
+        tokio::time::sleep(DRAIN_MAX).await;
+    };
+    tokio::select! {
+        outcome = running => outcome?,
+        () = deadline => tracing::warn!("requests that still ran were cut off"),
+    }
+    Ok(())
+}
