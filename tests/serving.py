@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import time
 import urllib.request
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 START_S = 30
+# What one hostile request may cost.
+CPU_S_MAX = 1.0
+MEMORY_KIB_MAX = 64 << 10
 COLLECTIONS = ("sentinel-2-l2a", "sentinel-1-grd", "s1-card-bs", "s1-card-coh6")
 
 S2_NAME = "S2A_MSIL2A_20180506T105029_N0500_R051_T31UFS_20230901T000000"
@@ -111,6 +116,22 @@ class Served:
         except urllib.error.HTTPError as error:
             with error:
                 return Answer(error.code, lower(error.headers), error.read())
+
+    @contextmanager
+    def within_limits(self):
+        """Checks what the requests inside cost the server."""
+        before = self.costs()
+        yield
+        after = self.costs()
+        assert after[0] - before[0] <= CPU_S_MAX, f"{after[0] - before[0]} s of CPU"
+        assert after[1] - before[1] <= MEMORY_KIB_MAX, f"{after[1] - before[1]} KiB"
+
+    def costs(self) -> tuple[float, int]:
+        """CPU seconds, and the largest memory that the process ever had, in KiB."""
+        folder = Path(f"/proc/{self.process.pid}")
+        fields = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+        cpu_s = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_s, int(re.search(r"VmHWM:\s+(\d+)", (folder / "status").read_text()).group(1))
 
     def uuid_of(self, name: str) -> str:
         found = self.get(f"/odata/v1/Products?$filter=Name%20eq%20%27{name}%27").json()["value"]

@@ -225,7 +225,8 @@ def test_assets_of_items_have_paths(served):
     ],
 )
 def test_wrong_queries_are_said_in_the_dialect(served, query):
-    answer = served.get(f"{PRODUCTS}?{query}")
+    with served.within_limits():
+        answer = served.get(f"{PRODUCTS}?{query}")
     assert answer.status == 400, answer.body
     assert answer.json()["error"]["message"]
 

@@ -378,9 +378,10 @@ def test_hostile_parameters_end_in_4xx(server):
     known = {"200": 0, "400": 0}
     for name, values in TEXTS.items():
         for value in values:
-            before = server.cpu_s()
+            before, held_kib = server.cpu_s(), server.resident_kib()
             answer = server.get("/stac/search", params={name: value})
             spent = server.cpu_s() - before
+            assert server.resident_kib() - held_kib <= MEMORY_KIB_MAX, f"{name}={value[:60]!r}"
             label = f"{name}={value[:60]!r}: {answer.status_code} {answer.text[:200]}"
             assert answer.status_code in (200, 400, 414, 431), label
             assert spent <= CPU_S_MAX, f"{label}: {spent} s"
