@@ -5,6 +5,5 @@
 # what is absent is said, and the rest is measured.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cargo build --release -p swath-cli
-cargo build --release -p swath-catalog --example catalog_bench
+cargo build --release --workspace --bins --examples
 exec python3 bench/catalog.py --items "${1:-100000}" "${@:2}"

@@ -3,7 +3,6 @@
 # SWATH_BENCH_DATA: folder of generated data (see bench/README.md); SWATH_BENCH_PYTHON: interpreter with the anchors' packages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cargo build --release -p swath-cli
-cargo build --release -p swath-io --example decode_blocks
-cargo build --release -p swath-testkit
+# One feature set for all of them, that of the tests: dependencies compile once.
+cargo build --release --workspace --bins --examples
 exec "${SWATH_BENCH_PYTHON:-python3}" bench/bench.py "$@"
