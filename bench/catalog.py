@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Registers and searches the same items in our catalogue and in pgSTAC, and prints figures of both.
 
-    bench/catalog.py --items N [--data DIR]
+    bench/catalog.py --items N [--data DIR] [--only-sqlite]
 
 Ours runs on SQLite and on PostgreSQL: in one process without HTTP (the example catalog_bench), and through
 `swath serve`. Beside it, in the same PostgreSQL server: pgSTAC, loaded by `pypgstac load`, partitioned by month, and
@@ -151,7 +151,7 @@ class Bench:
         home = self.scratch / "sqlite"
         self.measure_ours("SQLite", home, f"sqlite:{home / 'catalog.sqlite'}", f"sqlite:{self.scratch / 'fresh.sqlite'}")
         self.row("SQLite", "size", f"{sum(file.stat().st_size for file in home.glob('catalog.sqlite*')) / 1e6:.0f} MB")
-        postgres = Postgres.up()
+        postgres = None if self.args.only_sqlite else Postgres.up()
         if postgres:
             try:
                 self.measure_postgres(postgres)
@@ -290,6 +290,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--items", type=int, default=100_000)
     parser.add_argument("--data", type=Path, default=ROOT / "target/bench-data")
+    parser.add_argument("--only-sqlite", action="store_true", help="leave PostgreSQL and pgSTAC out")
     parser.add_argument("--partition", choices=("year", "month"), default="month", help="how pgSTAC cuts its table")
     bench = Bench(parser.parse_args())
     try:

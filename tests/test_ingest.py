@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -81,3 +82,47 @@ def test_originals_lie_beside_the_cogs(ingested):
         assert (kept / path).read_bytes() == (source / path).read_bytes(), path
     document = json.loads((folder / f"{PRODUCT}.json").read_text())
     assert document["id"] == PRODUCT and document["properties"]["datetime"] == item["properties"]["datetime"]
+
+
+# What a product of two small bands needs, and less.
+DISK_SIZES = ("128k", "8m")
+STORAGE = 5
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A file system of its own, too small at first."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    size = f"size={DISK_SIZES[0]}"
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)], capture_output=True, check=False)
+    if made.returncode != 0:
+        pytest.skip("skipped: mounting a small file system needs more rights")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def remount(folder: Path, option: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{option}", str(folder)], check=True)
+
+
+def held(swath) -> list[str]:
+    found = swath("search", "--collection", "s1-card-bs", "--json").json()["features"]
+    return [item["id"] for item in found]
+
+
+def test_full_and_read_only_archives_lose_nothing(swath, data, disk):
+    """What cannot be stored is not registered; the same command completes it later."""
+    source = data / "sentinel1" / "beam-dimap-derived" / "S1A_IW_GRDH_20150309T173017_Orb_Cal_TC.dim"
+    command = ("ingest", source, "--collection", "s1-card-bs", "--archive", disk)
+    full = swath.run(*command)
+    assert full.code == STORAGE and "space" in full.stderr.lower(), full
+    assert held(swath) == []
+    remount(disk, f"size={DISK_SIZES[1]},ro")
+    read_only = swath.run(*command)
+    assert read_only.code == STORAGE and "read-only" in read_only.stderr.lower(), read_only
+    assert held(swath) == []
+    remount(disk, "rw")
+    swath(*command)
+    assert len(held(swath)) == 1
+    assert not list(disk.rglob("*.part"))
