@@ -18,7 +18,7 @@ BENCH_ITEMS ?= 100000
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-demo: build ## Build, simulate a season, extract it, show what came out
+demo: build ## Build, simulate a season, register, search and extract it, show what came out
 	$(SWATH) demo
 
 build: ## Build target/release/swath
