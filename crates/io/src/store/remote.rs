@@ -301,20 +301,27 @@ pub(super) fn storage_error(error: object_store::Error, href: &str) -> IoError {
     }
 }
 
+fn forbidden(href: String) -> IoError {
+    let reason = "the store answers 403 Forbidden; check the credentials and the bucket's policy";
+    IoError::Denied {
+        href,
+        reason: reason.to_owned(),
+    }
+}
+
+fn unauthorized(href: String) -> IoError {
+    IoError::Denied {
+        href,
+        reason: "the store answers 401 Unauthorized; check the credentials".to_owned(),
+    }
+}
+
 fn classify(error: object_store::Error, href: &str) -> Failure {
     let href = href.to_owned();
     match error {
         object_store::Error::NotFound { .. } => Failure::Final(IoError::NotFound { href }),
-        object_store::Error::PermissionDenied { .. } => Failure::Final(IoError::Denied {
-            href,
-            reason:
-                "the store answers 403 Forbidden; check the credentials and the bucket's policy"
-                    .to_owned(),
-        }),
-        object_store::Error::Unauthenticated { .. } => Failure::Final(IoError::Denied {
-            href,
-            reason: "the store answers 401 Unauthorized; check the credentials".to_owned(),
-        }),
+        object_store::Error::PermissionDenied { .. } => Failure::Final(forbidden(href)),
+        object_store::Error::Unauthenticated { .. } => Failure::Final(unauthorized(href)),
         object_store::Error::Precondition { .. } => Failure::Final(IoError::Changed { href }),
         object_store::Error::NotSupported { .. } => Failure::Final(no_ranges(href)),
         other => {
@@ -322,6 +329,9 @@ fn classify(error: object_store::Error, href: &str) -> Failure {
             let is_timeout = reason.contains("timed out") || reason.contains("timeout");
             match status_of(&other) {
                 _ if reason == NOT_PARTIAL => Failure::Final(no_ranges(href)),
+                // Of a listing, which the client does not tell as it tells a GET.
+                Some(401) => Failure::Final(unauthorized(href)),
+                Some(403) => Failure::Final(forbidden(href)),
                 Some(416) => {
                     let reason =
                         "the range lies outside the object (it is empty or shorter than expected)"
