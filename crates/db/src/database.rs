@@ -2,25 +2,28 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use sqlx::Sqlite;
 use sqlx::postgres::PgPool;
 use sqlx::sqlite::SqlitePool;
+use sqlx::{AssertSqlSafe, Sqlite};
 
+use crate::budget::{QueryBudget, Watch};
 use crate::connection::{
     bind_postgres, bind_sqlite, open_postgres, open_postgres_to_read, open_sqlite,
 };
 use crate::migration::{self, Schema};
 use crate::row::Inner as RowInner;
 use crate::transaction::Inner as TransactionInner;
-use crate::{DbError, Dialect, QUERY_TIME_MAX, Row, Statement, Transaction};
+use crate::{DbError, Dialect, Row, Statement, Transaction};
 
 /// A database; cloning it is cheap.
 #[derive(Debug, Clone)]
 pub struct Database {
     pools: Pools,
     place: Arc<str>,
+    /// What its queries may take together; `None`: each for itself.
+    budget: Option<QueryBudget>,
 }
 
 #[derive(Debug, Clone)]
@@ -32,8 +35,9 @@ enum Pools {
     Postgres(PgPool),
 }
 
-/// Steps of SQLite's machine between two looks at the clock.
-const STEPS_PER_LOOK: i32 = 20_000;
+/// Steps of SQLite's machine between two looks at the clock. A step may call a function of ours: a
+/// thousand of them over large geometries take tens of milliseconds; a look takes 0.3 µs.
+const STEPS_PER_LOOK: i32 = 1_000;
 
 impl Database {
     /// Opens `sqlite:PATH` or `postgres://…` and brings the schema up to date.
@@ -56,7 +60,11 @@ impl Database {
                 url: place.to_string(),
             });
         };
-        let database = Self { pools, place };
+        let database = Self {
+            pools,
+            place,
+            budget: None,
+        };
         migration::migrate(&database, schema).await?;
         Ok(database)
     }
@@ -74,7 +82,21 @@ impl Database {
             });
         }
         let pools = Pools::Postgres(open_postgres_to_read(url, &place).await?);
-        Ok(Self { pools, place })
+        Ok(Self {
+            pools,
+            place,
+            budget: None,
+        })
+    }
+
+    /// Returns the same database with a budget: its queries outside of transactions, those of its
+    /// clones among them, take at most `time_max` together. In SQLite that is time of the processor,
+    /// in PostgreSQL time until the answer.
+    pub fn with_query_budget(&self, time_max: Duration) -> Self {
+        Self {
+            budget: Some(QueryBudget::new(time_max)),
+            ..self.clone()
+        }
     }
 
     /// Returns its name for messages, without credentials.
@@ -98,7 +120,7 @@ impl Database {
     /// Runs a query outside of any transaction and returns its rows.
     ///
     /// # Errors
-    /// [`DbError::Slow`] after [`QUERY_TIME_MAX`]; [`DbError::Value`] beyond what a statement may hold;
+    /// [`DbError::Slow`] after [`crate::QUERY_TIME_MAX`], or where the budget is spent; [`DbError::Value`] beyond what a statement may hold;
     /// what the database says otherwise.
     pub async fn fetch(&self, statement: &Statement) -> Result<Vec<Row>, DbError> {
         if statement.has_too_many_values() {
@@ -107,15 +129,27 @@ impl Database {
                 reason: format!("{} values in one question", statement.values().len()),
             });
         }
+        let budget = self.budget.as_ref();
+        if let Some(budget) = budget.filter(|budget| budget.left().is_zero()) {
+            return Err(DbError::Slow {
+                place: self.place.to_string(),
+                time_max: budget.time_max(),
+            });
+        }
         let rows = match &self.pools {
-            Pools::Sqlite { readers, .. } => fetch_sqlite(readers, statement).await,
-            Pools::Postgres(pool) => bind_postgres(statement).fetch_all(pool).await.map(|rows| {
-                rows.into_iter()
-                    .map(|row| Row(RowInner::Postgres(row)))
-                    .collect()
-            }),
+            Pools::Sqlite { readers, .. } => {
+                let watch = Watch::new(self.budget.clone());
+                fetch_sqlite(readers, statement, watch).await
+            }
+            Pools::Postgres(pool) => fetch_postgres(pool, statement, budget).await,
         };
-        rows.map_err(|error| DbError::of(&self.place, error))
+        rows.map_err(|error| match (DbError::of(&self.place, error), budget) {
+            (DbError::Slow { place, .. }, Some(budget)) => DbError::Slow {
+                place,
+                time_max: budget.time_max(),
+            },
+            (error, _) => error,
+        })
     }
 
     /// Begins a change. SQLite has one writer: a second one waits, at most
@@ -190,18 +224,45 @@ async fn begin_reading(
 async fn fetch_sqlite(
     readers: &SqlitePool,
     statement: &Statement,
+    mut watch: Watch,
 ) -> Result<Vec<Row>, sqlx::Error> {
     let mut connection = readers.acquire().await?;
-    let end = Instant::now() + QUERY_TIME_MAX;
     // Where the answer is no longer waited for, the handler still ends the query at its time.
     connection
         .lock_handle()
         .await?
-        .set_progress_handler(STEPS_PER_LOOK, move || Instant::now() < end);
+        .set_progress_handler(STEPS_PER_LOOK, move || watch.look());
     let rows = bind_sqlite(statement).fetch_all(&mut *connection).await?;
     Ok(rows
         .into_iter()
         .map(|row| Row(RowInner::Sqlite(row)))
+        .collect())
+}
+
+async fn fetch_postgres(
+    pool: &PgPool,
+    statement: &Statement,
+    budget: Option<&QueryBudget>,
+) -> Result<Vec<Row>, sqlx::Error> {
+    let query = bind_postgres(statement);
+    let rows = match budget {
+        None => query.fetch_all(pool).await?,
+        Some(budget) => {
+            // 0 would be without end. Safe: the number is all that is put into the text.
+            let ms = budget.left().as_millis().max(1);
+            let begin = format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {ms}");
+            let mut transaction = pool.begin_with(AssertSqlSafe(begin)).await?;
+            let begun = Instant::now();
+            let rows = query.fetch_all(&mut *transaction).await;
+            budget.spend(begun.elapsed());
+            let rows = rows?;
+            transaction.commit().await?;
+            rows
+        }
+    };
+    Ok(rows
+        .into_iter()
+        .map(|row| Row(RowInner::Postgres(row)))
         .collect())
 }
 

@@ -1,5 +1,7 @@
 //! What can go wrong with a database, told apart by what to do about it.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use crate::{LOCK_WAIT_MAX, QUERY_TIME_MAX};
@@ -31,10 +33,12 @@ pub enum DbError {
         place: String,
     },
     /// A query took too long and was stopped.
-    #[error("{place}: the query took more than {} s and was stopped; ask for less", QUERY_TIME_MAX.as_secs())]
+    #[error("{place}: the query took more than {} s and was stopped; ask for less", time_max.as_secs_f64())]
     Slow {
         /// Which database.
         place: String,
+        /// What it might have taken, alone or with others of its budget.
+        time_max: Duration,
     },
     /// No space is left; nothing of the change was kept.
     #[error("{place}: no space is left on the disk; nothing was changed")]
@@ -89,6 +93,13 @@ pub enum DbError {
 }
 
 impl DbError {
+    fn slow(place: String) -> Self {
+        Self::Slow {
+            place,
+            time_max: QUERY_TIME_MAX,
+        }
+    }
+
     /// Tells what an error of a driver means.
     pub(crate) fn of(place: &str, error: sqlx::Error) -> Self {
         let place = place.to_owned();
@@ -129,7 +140,7 @@ impl Origin for Box<dyn sqlx::error::DatabaseError> {
 fn of_postgres(place: String, code: &str, reason: String) -> DbError {
     match code {
         "55P03" | "40P01" | "40001" => DbError::Locked { place },
-        "57014" => DbError::Slow { place },
+        "57014" => DbError::slow(place),
         "53100" => DbError::Full { place },
         "25006" => DbError::ReadOnly { place },
         // PostGIS on geometries that it cannot relate.
@@ -158,7 +169,7 @@ fn of_sqlite(place: String, code: i32, reason: String) -> DbError {
     match code & 0xff {
         5 | 6 => DbError::Locked { place },
         8 => DbError::ReadOnly { place },
-        9 => DbError::Slow { place },
+        9 => DbError::slow(place),
         13 => DbError::Full { place },
         14 => DbError::Unreachable { place, reason },
         19 => DbError::Conflict { place, reason },

@@ -6,7 +6,9 @@
 //! SQLite: WAL, one writer, a few readers. PostgreSQL: one pool, which recovers by itself when the
 //! server went and came back. Every wait has a limit: see [`LOCK_WAIT_MAX`] and [`QUERY_TIME_MAX`].
 
+mod budget;
 mod connection;
+mod copy;
 mod database;
 mod error;
 mod function;
@@ -15,6 +17,7 @@ mod row;
 mod statement;
 mod transaction;
 
+pub use copy::CopyRows;
 pub use database::Database;
 pub use error::DbError;
 pub use function::{Argument, SqliteFunction};
@@ -27,5 +30,5 @@ use std::time::Duration;
 
 /// Longest wait for a lock that another writer holds, and for a connection.
 pub const LOCK_WAIT_MAX: Duration = Duration::from_secs(10);
-/// Longest time of one query.
+/// Longest time of one query; a budget ([`Database::with_query_budget`]) may leave less.
 pub const QUERY_TIME_MAX: Duration = Duration::from_secs(20);

@@ -72,6 +72,14 @@ impl Row {
         self.text(column)?.ok_or_else(|| absent(column))
     }
 
+    /// Returns a text that the schema says is there, without a copy.
+    ///
+    /// # Errors
+    /// As [`Row::some_text`].
+    pub fn some_str(&self, column: usize) -> Result<&str, DbError> {
+        column!(self, column, &str)?.ok_or_else(|| absent(column))
+    }
+
     /// Returns an integer that the schema says is there.
     ///
     /// # Errors

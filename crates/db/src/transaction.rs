@@ -4,7 +4,10 @@ use sqlx::{Postgres, Sqlite};
 
 use crate::connection::{bind_postgres, bind_sqlite};
 use crate::row::Inner as RowInner;
-use crate::{DbError, Migration, Row, Statement};
+use crate::{CopyRows, DbError, Migration, Row, Statement};
+
+/// Bytes of rows sent at once.
+const COPY_PART_BYTES: usize = 256 << 10;
 
 /// A running transaction; dropping it undoes it.
 pub struct Transaction {
@@ -68,6 +71,22 @@ impl Transaction {
         changed.map_err(|error| DbError::of(&self.place, error))
     }
 
+    /// Takes rows in with COPY and returns how many; PostgreSQL only. `copy` is
+    /// `COPY table (columns) FROM STDIN`.
+    ///
+    /// # Errors
+    /// What the database says, of SQLite that it has no COPY.
+    pub async fn copy_in(&mut self, copy: &'static str, rows: &CopyRows) -> Result<u64, DbError> {
+        let Inner::Postgres(transaction) = &mut self.inner else {
+            return Err(DbError::Failed {
+                place: self.place.clone(),
+                reason: "SQLite has no COPY".to_owned(),
+            });
+        };
+        let copied = copy_rows(transaction, copy, rows).await;
+        copied.map_err(|error| DbError::of(&self.place, error))
+    }
+
     /// Runs the statements of a migration.
     pub(crate) async fn run_script(&mut self, migration: &Migration) -> Result<(), DbError> {
         let done = match &mut self.inner {
@@ -95,4 +114,20 @@ impl Transaction {
         };
         done.map_err(|error| DbError::of(&place, error))
     }
+}
+
+async fn copy_rows(
+    transaction: &mut sqlx::Transaction<'static, Postgres>,
+    copy: &'static str,
+    rows: &CopyRows,
+) -> Result<u64, sqlx::Error> {
+    let mut copying = transaction.copy_in_raw(copy).await?;
+    for part in rows.as_bytes().chunks(COPY_PART_BYTES) {
+        if let Err(error) = copying.send(part).await {
+            // The connection must leave the mode whatever happened; the first error says why.
+            let _ = copying.abort("the program could not send on").await;
+            return Err(error);
+        }
+    }
+    copying.finish().await
 }

@@ -68,6 +68,24 @@ pub enum IoError {
         /// The object.
         href: String,
     },
+    /// An object that is read whole has more bytes than that may have.
+    #[error("{href}: {size} bytes are more than the limit of {size_max} for such an object")]
+    TooLarge {
+        /// The object.
+        href: String,
+        /// Its size, in bytes.
+        size: u64,
+        /// The limit, in bytes.
+        size_max: u64,
+    },
+    /// Larger than a limit.
+    #[error("{href}: {reason}")]
+    Limit {
+        /// What was asked for.
+        href: String,
+        /// Its size and the limit.
+        reason: String,
+    },
     /// Not a raster that can be opened.
     #[error("{href}: {reason}")]
     Raster {
@@ -117,12 +135,14 @@ impl IoError {
             Self::Denied { .. } => ErrorKind::Denied,
             Self::Upstream { .. } => ErrorKind::Upstream,
             Self::Changed { .. } => ErrorKind::Conflict,
+            Self::TooLarge { .. } => ErrorKind::Limit,
             Self::Raster { .. } | Self::Block { .. } => ErrorKind::Data,
             Self::File { source, .. } => match source.kind() {
                 std::io::ErrorKind::NotFound => ErrorKind::NotFound,
                 std::io::ErrorKind::PermissionDenied => ErrorKind::Denied,
                 _ => ErrorKind::Upstream,
             },
+            Self::Limit { .. } => ErrorKind::Limit,
             Self::Internal { .. } => ErrorKind::Internal,
         }
     }

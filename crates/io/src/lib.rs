@@ -19,7 +19,8 @@ pub use raster::{
     GeoTiff, ImageDescription, RasterDescription, blocks,
 };
 pub use store::{
-    AssetRef, AwsEnvironment, ConditionalPut, Fetched, HrefRoots, ObjectInfo, ObjectParts,
-    ObjectUpload, ObjectVersion, StoreConfig, StoreKind, StoreWriter, Stores, UnfinishedFile,
+    AssetRef, AwsEnvironment, ConditionalPut, DatedObject, Fetched, HrefRoots, LocalCopy,
+    ObjectInfo, ObjectParts, ObjectUpload, ObjectVersion, Put, StoreConfig, StoreKind, StoreWriter,
+    Stores, UnfinishedFile,
 };
 pub use tiff::{Compression, Interleave};

@@ -1,10 +1,12 @@
 //! Bands of an asset, whatever the STAC version wrote them.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stac::{Asset, Item};
 
 /// What an item says of one band of an asset.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct AssetBand {
     /// `name` of `bands` or `eo:bands`.
     pub name: Option<String>,
@@ -16,6 +18,8 @@ pub struct AssetBand {
     pub offset: Option<f64>,
     /// `nodata`, as text: a number or `nan`, `inf`, `-inf`.
     pub nodata: Option<String>,
+    /// `unit`, `raster:unit`, or `unit` of `raster:bands`: `dB`, `1`, `m`.
+    pub unit: Option<String>,
 }
 
 /// Returns the bands of an asset in order; empty where the item says nothing of bands.
@@ -56,6 +60,9 @@ pub fn asset_bands(asset: &Asset) -> Vec<AssetBand> {
                 scale: or_asset(&["raster:scale", "scale"]).and_then(|value| value.as_f64()),
                 offset: or_asset(&["raster:offset", "offset"]).and_then(|value| value.as_f64()),
                 nodata: or_asset(&["nodata"]).or_else(asset_nodata).and_then(text),
+                unit: or_asset(&["unit", "raster:unit"])
+                    .or_else(|| asset.unit.clone().map(Value::from))
+                    .and_then(text),
             }
         })
         .collect()

@@ -16,6 +16,25 @@ pub struct IntervalError {
     reason: &'static str,
 }
 
+/// Parses what [`parse_interval`] does, and days such as `2018-05-01`: they are whole, in UTC.
+///
+/// # Errors
+/// As [`parse_interval`].
+pub fn parse_interval_or_days(text: &str) -> Result<Interval, IntervalError> {
+    let is_day = |text: &str| text.len() == 10 && !text.contains('T');
+    let end = |text: &str, time: &str| match is_day(text) {
+        true => format!("{text}T{time}Z"),
+        false => text.to_owned(),
+    };
+    let (first, last) = ("00:00:00", "23:59:59.999999");
+    let whole = match text.split_once('/') {
+        Some((start, stop)) => format!("{}/{}", end(start, first), end(stop, last)),
+        None if is_day(text) => format!("{}/{}", end(text, first), end(text, last)),
+        None => text.to_owned(),
+    };
+    parse_interval(&whole)
+}
+
 /// Parses an instant (RFC 3339, with zone) or `start/end`, where one end may be `..` or empty.
 ///
 /// An instant is the interval that begins and ends with it.
@@ -85,6 +104,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn days_are_whole() {
+        let day = parse_interval_or_days("2018-05-01").expect("a day");
+        assert_eq!(
+            Ok(day),
+            parse_interval("2018-05-01T00:00:00Z/2018-05-01T23:59:59.999999Z")
+        );
+        let open = parse_interval_or_days("2018-05-01/..").expect("days");
+        assert_eq!(Ok(open), parse_interval("2018-05-01T00:00:00Z/.."));
+        let instant = parse_interval_or_days("2018-05-01T10:00:00Z");
+        assert_eq!(instant, parse_interval("2018-05-01T10:00:00Z"));
+        assert!(parse_interval_or_days("2018-05-40").is_err());
+    }
 
     #[test]
     fn instants_and_intervals_are_read() {

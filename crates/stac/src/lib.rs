@@ -20,6 +20,6 @@ pub use filter::{
 pub use geometry::{
     GeometryError, GeometryRules, POSITIONS_MAX, parse_geometry, parse_geometry_by,
 };
-pub use interval::{IntervalError, parse_interval};
+pub use interval::{IntervalError, parse_interval, parse_interval_or_days};
 pub use search::{Interval, ItemSearch, LIMIT_DEFAULT, LIMIT_MAX, PageStart, SortField};
 pub use stac::{Asset, Catalog, Collection, Item, ItemCollection, Link, Links, Value};

@@ -12,8 +12,9 @@ use swath_access::{Resource, Viewer};
 use super::Stores;
 use super::asset::Place as AssetPlace;
 use super::config::StoreKind;
+use super::create::{Put, is_unsupported};
 use super::folder;
-use super::remote::{status_of, storage_error};
+use super::remote::storage_error;
 use super::write::{Place, StoreWriter, blocking, remote_key};
 use crate::IoError;
 
@@ -100,8 +101,15 @@ impl StoreWriter {
             });
         }
         let Place::Remote { reader, prefix, .. } = &self.place else {
-            // A new name for a file fails where the name is taken, on every system.
-            return Ok(ConditionalPut::Atomic);
+            // A new name for a file fails where the name is taken; some file systems know no second
+            // names.
+            let created = self.put_new(&key, Bytes::from_static(b"probe")).await;
+            self.delete(&key).await?;
+            return match created {
+                Ok(Put::Written | Put::Exists) => Ok(ConditionalPut::Atomic),
+                Err(IoError::Href { .. }) => Ok(ConditionalPut::Unsupported),
+                Err(error) => Err(error),
+            };
         };
         let store = reader.object_store().clone();
         let (first, second) = (format!("{key}-a"), format!("{key}-b"));
@@ -131,14 +139,7 @@ async fn conditional_put(
 ) -> Result<ConditionalPut, object_store::Error> {
     match create(store, first).await {
         Ok(_) => {}
-        Err(
-            object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. },
-        ) => {
-            return Ok(ConditionalPut::Unsupported);
-        }
-        Err(error) if matches!(status_of(&error), Some(400 | 501)) => {
-            return Ok(ConditionalPut::Unsupported);
-        }
+        Err(error) if is_unsupported(&error) => return Ok(ConditionalPut::Unsupported),
         Err(error) => return Err(error),
     }
     if create(store, first).await? {

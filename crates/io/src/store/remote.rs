@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
 use object_store::http::HttpBuilder;
 use object_store::path::Path;
 use object_store::signer::Signer;
@@ -111,6 +111,9 @@ impl RemoteStore {
             builder = builder
                 .with_endpoint(endpoint)
                 .with_allow_http(endpoint.starts_with("http://"));
+        }
+        if config.conditional_put == Some(false) {
+            builder = builder.with_conditional_put(S3ConditionalPut::Disabled);
         }
         if config.requester_pays {
             builder = builder.with_config(AmazonS3ConfigKey::RequestPayer, "true");

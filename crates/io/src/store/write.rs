@@ -48,7 +48,7 @@ pub struct ObjectInfo {
 /// Writes below one root of a store. Only [`Stores::writer`] makes one.
 #[derive(Debug, Clone)]
 pub struct StoreWriter {
-    name: Arc<str>,
+    pub(super) name: Arc<str>,
     /// What hrefs begin with, without a final `/`.
     pub(super) base: Arc<str>,
     pub(super) place: Place,
@@ -396,7 +396,7 @@ pub(super) fn check_key(key: &str, href: &str) -> Result<(), IoError> {
 }
 
 /// Refuses keys that climb, that are no paths on every system, or that are names of unfinished files.
-fn check_prefix(key: &str, href: &str) -> Result<(), IoError> {
+pub(super) fn check_prefix(key: &str, href: &str) -> Result<(), IoError> {
     let is_part = |part: &str| !part.is_empty() && part != "." && part != "..";
     let is_fine = key.len() <= KEY_BYTES_MAX
         && !key.contains(['\\', '\0'])

@@ -13,7 +13,7 @@ use zip::ZipArchive;
 
 use super::error::VectorError;
 use super::format::{Format, HEAD_BYTES};
-use super::source::member_name;
+use super::source::{ParcelGeometry, member_name};
 
 /// Most members of an archive, or files of a folder, that are looked at.
 const MEMBERS_MAX: usize = 10_000;
@@ -42,6 +42,8 @@ pub(super) struct Input {
     pub parts: BTreeMap<String, PathBuf>,
     /// Layer asked for inside the file.
     pub layer: Option<String>,
+    /// What is taken for parcels.
+    pub geometry: ParcelGeometry,
     /// Files whose content makes the digest.
     pub digested: Vec<PathBuf>,
     /// Holds what was unpacked until the input is dropped.
@@ -96,6 +98,7 @@ fn plain(name: PathBuf, path: PathBuf, format: Format, parts: BTreeMap<String, P
         format,
         parts,
         layer: None,
+        geometry: ParcelGeometry::Polygons,
         digested,
         _unpacked: None,
     }
@@ -112,13 +115,17 @@ fn head_of(path: &Path) -> std::io::Result<Vec<u8>> {
 /// Refuses by name what no reader takes.
 fn refuse_unread(name: &Path, format: Format) -> Result<(), VectorError> {
     let (found, remedy) = match format {
-        Format::GeoPackage | Format::Parquet | Format::Shapefile | Format::Json => return Ok(()),
+        Format::GeoPackage
+        | Format::Parquet
+        | Format::Shapefile
+        | Format::Json
+        | Format::FlatGeobuf => return Ok(()),
         Format::Zip => ("a zip archive inside an archive", "unpack the outer one"),
         Format::Empty => ("an empty file", "fetch or export it again"),
         Format::Other(other) => (other.name, other.remedy),
         Format::Unknown => (
             "of an unknown format",
-            "give a GeoPackage, GeoParquet, Shapefile or GeoJSON file",
+            "give a GeoPackage, GeoParquet, FlatGeobuf, Shapefile or GeoJSON file",
         ),
     };
     Err(VectorError::Unsupported {
@@ -235,7 +242,11 @@ fn stem(name: &str) -> &str {
 fn is_read(format: Format) -> bool {
     matches!(
         format,
-        Format::GeoPackage | Format::Parquet | Format::Shapefile | Format::Json
+        Format::GeoPackage
+            | Format::Parquet
+            | Format::Shapefile
+            | Format::Json
+            | Format::FlatGeobuf
     )
 }
 
@@ -314,7 +325,7 @@ fn nothing_to_read(container: &Path, members: &[Member]) -> VectorError {
                 "a folder or archive without parcels (it holds: {})",
                 names.join(", ")
             );
-            let remedy = "give a GeoPackage, GeoParquet, Shapefile or GeoJSON file";
+            let remedy = "give a GeoPackage, GeoParquet, FlatGeobuf, Shapefile or GeoJSON file";
             (found, remedy.to_string())
         }
     };

@@ -1,17 +1,18 @@
 //! Puts decoded features into the store, checks and repairs them, keeps the report.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use swath_grid::Crs;
 
+use super::archive::Input;
 use super::attributes::{IdColumn, Selection};
 use super::error::VectorError;
 use super::parcels::{PARCEL_COORDS_MAX, Parcels, StringColumn};
 use super::repair::repair;
 use super::report::{ParcelReport, Problem, ProblemKind, Skipped};
 use super::shape::{GeometryKind, Shape};
-use super::source::{FieldInfo, Layer};
+use super::source::{FieldInfo, Layer, ParcelGeometry};
 use super::validity::ValidityCheck;
 
 /// Most parcels of one file.
@@ -20,6 +21,7 @@ const PARCELS_MAX: usize = 100_000_000;
 /// Features of a file on their way into the store.
 pub(super) struct Assembly {
     file: PathBuf,
+    geometry: ParcelGeometry,
     crs: Crs,
     selection: Selection,
     fields: Vec<FieldInfo>,
@@ -31,10 +33,11 @@ pub(super) struct Assembly {
 }
 
 impl Assembly {
-    /// Begins a layer; `file` is the name for messages.
-    pub fn new(file: &Path, crs: Crs, fields: Vec<FieldInfo>, selection: Selection) -> Self {
+    /// Begins a layer.
+    pub fn new(input: &Input, crs: Crs, fields: Vec<FieldInfo>, selection: Selection) -> Self {
         Self {
-            file: file.to_path_buf(),
+            file: input.name.clone(),
+            geometry: input.geometry,
             crs,
             attributes: vec![StringColumn::default(); selection.kept.len()],
             selection,
@@ -84,7 +87,11 @@ impl Assembly {
                 });
             }
         };
-        if !shape.is_areal() {
+        let is_parcel = match self.geometry {
+            ParcelGeometry::Polygons => shape.is_areal(),
+            ParcelGeometry::Points => shape.is_punctual(),
+        };
+        if !is_parcel {
             let geometry_type = shape.kind.name().to_string();
             let parcel_id = id.to_string();
             self.report.skipped.push(Skipped {
@@ -94,6 +101,9 @@ impl Assembly {
             });
             return Ok(());
         }
+        if self.geometry == ParcelGeometry::Points {
+            shape.ring_of_point();
+        }
         self.check_limits(shape)?;
         if shape.has_other {
             self.problem(feature, id, ProblemKind::MixedCollection, None, true);
@@ -102,6 +112,9 @@ impl Assembly {
             true => {
                 self.report.empty += 1;
                 self.problem(feature, id, ProblemKind::Empty, None, false);
+            }
+            false if self.geometry == ParcelGeometry::Points => {
+                self.check_point(feature, id, shape);
             }
             false => self.mend(feature, id, shape),
         }
@@ -170,6 +183,17 @@ impl Assembly {
         }
     }
 
+    /// Takes the place of a point that is nowhere.
+    fn check_point(&mut self, feature: u64, id: &str, shape: &mut Shape) {
+        if shape.coords.iter().flatten().all(|c| c.is_finite()) {
+            return;
+        }
+        shape.clear_rings();
+        self.report.invalid += 1;
+        self.report.empty += 1;
+        self.problem(feature, id, ProblemKind::NonFinite, None, false);
+    }
+
     fn problem(
         &mut self,
         feature: u64,
@@ -200,11 +224,17 @@ impl Assembly {
         };
         let has_polygon = self.kinds.iter().any(|(kind, _)| is_areal(kind))
             || self.parcels.len() as u64 > self.report.empty;
-        if self.report.features > 0 && !has_polygon {
+        let is_missing = match self.geometry {
+            ParcelGeometry::Polygons => !has_polygon,
+            ParcelGeometry::Points => self.parcels.len() as u64 == self.report.empty,
+        };
+        if self.report.features > 0 && is_missing {
             let types = types_with_counts(&self.report.geometry_types);
+            let has_points = self.geometry == ParcelGeometry::Polygons && self.has_points();
             return Err(VectorError::NoPolygon {
                 file: self.file,
                 types,
+                has_points,
             });
         }
         self.find_duplicates();
@@ -213,11 +243,23 @@ impl Assembly {
         Ok(Layer {
             crs: self.crs,
             id_field: self.selection.id_field,
+            kept: self
+                .selection
+                .kept
+                .iter()
+                .map(|&kept| self.fields[kept].clone())
+                .collect(),
             fields: self.fields,
             parcels: self.parcels,
             attributes: self.attributes,
             report: self.report,
         })
+    }
+
+    fn has_points(&self) -> bool {
+        let is_point =
+            |kind: &GeometryKind| matches!(kind, GeometryKind::Point | GeometryKind::MultiPoint);
+        self.kinds.iter().any(|(kind, _)| is_point(kind))
     }
 
     fn find_duplicates(&mut self) {

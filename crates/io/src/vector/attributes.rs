@@ -42,7 +42,7 @@ pub(super) fn select(
             .map(|field| field.name.clone())
             .collect::<Vec<_>>()
     };
-    let kept = options
+    let named = options
         .keep_attributes
         .iter()
         .map(|name| {
@@ -53,6 +53,12 @@ pub(super) fn select(
             })
         })
         .collect::<Result<Vec<usize>, VectorError>>()?;
+    let mut kept = named;
+    if options.keep_all {
+        let more = (0..fields.len()).filter(|&index| fields[index].value_kind().is_some());
+        let more: Vec<usize> = more.filter(|index| !kept.contains(index)).collect();
+        kept.extend(more);
+    }
     let found = match &options.id {
         Some(name) => find(fields, name),
         None => ID_NAMES

@@ -124,13 +124,15 @@ pub enum VectorError {
         /// What is wrong.
         what: String,
     },
-    /// No feature is a polygon.
-    #[error("{}: holds no polygon, only {}; parcels are polygons", file.display(), list(types))]
+    /// No feature is a polygon, or, of those that hold points, a single point.
+    #[error("{}: holds no polygon, only {}; parcels are polygons or points", file.display(), list(types))]
     NoPolygon {
         /// The file, with the member of the archive where there is one.
         file: PathBuf,
         /// The geometry types found.
         types: Vec<String>,
+        /// True where it may be read as a set of points.
+        has_points: bool,
     },
     /// A limit was passed.
     #[error("{}: {what} is above the limit {limit}", file.display())]
@@ -141,6 +143,32 @@ pub enum VectorError {
         what: String,
         /// The limit with name and unit.
         limit: String,
+    },
+    /// A file could not be fetched from its store.
+    #[error("{}: cannot be fetched", file.display())]
+    Fetch {
+        /// The file as named.
+        file: PathBuf,
+        /// What the store said.
+        source: Box<crate::IoError>,
+    },
+    /// A row beyond the last was asked for.
+    #[error("{}: row {row} is asked for, the set has {features} rows", file.display())]
+    Rows {
+        /// The file.
+        file: PathBuf,
+        /// The row.
+        row: u64,
+        /// How many there are.
+        features: u64,
+    },
+    /// A file could not be written.
+    #[error("{}: cannot be written: {what}", file.display())]
+    Write {
+        /// The file.
+        file: PathBuf,
+        /// What the system or the format said.
+        what: String,
     },
     /// A geometry cannot be brought to another CRS.
     #[error("a parcel cannot be projected: {what}")]
@@ -163,10 +191,17 @@ impl VectorError {
     pub fn kind(&self) -> VectorErrorKind {
         match self {
             Self::NotFound { .. } => VectorErrorKind::NotFound,
-            Self::Storage { .. } => VectorErrorKind::Storage,
-            Self::Layer { .. } | Self::IdField { .. } | Self::Attribute { .. } => {
-                VectorErrorKind::Invalid
-            }
+            Self::Fetch { source, .. } => match source.kind() {
+                crate::ErrorKind::NotFound => VectorErrorKind::NotFound,
+                crate::ErrorKind::Invalid => VectorErrorKind::Invalid,
+                crate::ErrorKind::Limit => VectorErrorKind::Limit,
+                _ => VectorErrorKind::Storage,
+            },
+            Self::Storage { .. } | Self::Write { .. } => VectorErrorKind::Storage,
+            Self::Layer { .. }
+            | Self::IdField { .. }
+            | Self::Attribute { .. }
+            | Self::Rows { .. } => VectorErrorKind::Invalid,
             Self::Limit { .. } => VectorErrorKind::Limit,
             Self::Internal { .. } => VectorErrorKind::Internal,
             Self::Unsupported { .. }

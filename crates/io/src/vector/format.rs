@@ -18,6 +18,8 @@ pub enum Format {
     Shapefile,
     /// GeoJSON, and any other JSON.
     Json,
+    /// FlatGeobuf, version 3.
+    FlatGeobuf,
     /// A zip archive of the others.
     Zip,
     /// No byte at all.
@@ -39,16 +41,16 @@ pub struct OtherFormat {
 
 const CONVERT: &str =
     "convert it first, for example: ogr2ogr -f GPKG parcels.gpkg FILE (or -f Parquet)";
-const UNPACK: &str = "unpack it and give the GeoPackage, GeoParquet, Shapefile or GeoJSON inside";
+const UNPACK: &str =
+    "unpack it and give the GeoPackage, GeoParquet, FlatGeobuf, Shapefile or GeoJSON inside";
 const SHP: &str = "give the .shp file beside it, or the folder or zip that holds them all";
-const VECTOR: &str = "give a GeoPackage, GeoParquet, Shapefile or GeoJSON file";
+const VECTOR: &str = "give a GeoPackage, GeoParquet, FlatGeobuf, Shapefile or GeoJSON file";
 const TABLE: &str = "a table has no polygons; give the parcel geometries as GeoPackage, \
-                     GeoParquet, Shapefile or GeoJSON";
+                     GeoParquet, FlatGeobuf, Shapefile or GeoJSON";
 
 /// First bytes of formats that are known by name only.
 const OTHERS: &[(&[u8], &str, &str)] = &[
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
-    (b"fgb\x03fgb", "FlatGeobuf", CONVERT),
     (b"\x1f\x8b", "gzip data", UNPACK),
     (b"Rar!\x1a\x07", "a RAR archive", UNPACK),
     (b"\xfd7zXZ\x00", "xz data", UNPACK),
@@ -84,6 +86,12 @@ impl Format {
         }
         if head.starts_with(b"PAR1") {
             return Self::Parquet;
+        }
+        if head.starts_with(b"fgb\x03fgb") {
+            return Self::FlatGeobuf;
+        }
+        if head.starts_with(b"fgb") {
+            return other("FlatGeobuf of another version than 3", CONVERT);
         }
         if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
             return Self::Zip;
@@ -185,12 +193,16 @@ mod tests {
         );
         assert_eq!(Format::detect(b"\xef\xbb\xbf {\"type\"", "x"), Format::Json);
         assert_eq!(Format::detect(&[0, 0, 0x27, 0x0a], "x"), Format::Shapefile);
+        assert_eq!(Format::detect(b"fgb\x03fgb\x00", "x"), Format::FlatGeobuf);
     }
 
     #[test]
     fn formats_that_are_not_read_have_a_name() {
         assert_eq!(name_of(b"7z\xbc\xaf\x27\x1c", "a.7z.001"), "a 7z archive");
-        assert_eq!(name_of(b"fgb\x03fgb\x00", "a.fgb"), "FlatGeobuf");
+        assert_eq!(
+            name_of(b"fgb\x02fgb\x00", "a.fgb"),
+            "FlatGeobuf of another version than 3"
+        );
         assert_eq!(
             name_of(b"code,name\n1,maize\n", "a.csv"),
             "a text table (CSV)"

@@ -42,7 +42,8 @@ pub(super) fn read(input: &Input, options: &ParcelOptions) -> Result<Layer, Vect
             file: input.name.clone(),
             found: "JSON that is no GeoJSON (no FeatureCollection, Feature or geometry)"
                 .to_string(),
-            remedy: "give a GeoPackage, GeoParquet, Shapefile or GeoJSON file".to_string(),
+            remedy: "give a GeoPackage, GeoParquet, FlatGeobuf, Shapefile or GeoJSON file"
+                .to_string(),
         });
     }
     let crs = choose_crs(&input.name, options, || named_crs(rest.crs.as_ref()))?;
@@ -54,7 +55,7 @@ pub(super) fn read(input: &Input, options: &ParcelOptions) -> Result<Layer, Vect
         IdColumn::RowNumber => None,
     };
     let kept_names: Vec<String> = selection.kept.iter().map(|&kept| name_of(kept)).collect();
-    let mut assembly = Assembly::new(&input.name, crs, fields, selection);
+    let mut assembly = Assembly::new(input, crs, fields, selection);
     let mut shape = Shape::default();
     let mut failure = None;
     let rest = visit_features(input, |feature| {
@@ -286,6 +287,12 @@ fn fill(geometry: &Geometry, shape: &mut Shape, depth: usize) -> Result<(), Stri
             }
         }
         _ if depth > 0 => shape.has_other = true,
+        GeometryKind::Point => {
+            if let Some(Coordinates::Position(point, has_more)) = &geometry.coordinates {
+                shape.has_z |= has_more;
+                shape.set_point(*point);
+            }
+        }
         _ => {}
     }
     shape.kind = kind;

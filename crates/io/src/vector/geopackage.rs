@@ -150,7 +150,7 @@ async fn read_layer(
     };
     let (fields, primary_key) = columns(database, table).await?;
     let selection = select(&input.name, &fields, options, primary_key.as_deref())?;
-    let mut assembly = Assembly::new(&input.name, crs, fields.clone(), selection.clone());
+    let mut assembly = Assembly::new(input, crs, fields.clone(), selection.clone());
     let sql = rows_sql(table, &fields, &selection, primary_key.as_deref());
     read_rows(database, input, table, sql, &selection, &mut assembly).await?;
     assembly.finish()

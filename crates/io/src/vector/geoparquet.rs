@@ -86,7 +86,7 @@ fn read_file(input: &Input, options: &ParcelOptions) -> Result<Layer, VectorErro
         .with_batch_size(BATCH_ROWS)
         .build()
         .map_err(|error| broken("Parquet data", &error))?;
-    let mut assembly = Assembly::new(&input.name, crs, fields.clone(), selection.clone());
+    let mut assembly = Assembly::new(input, crs, fields.clone(), selection.clone());
     if column.has_spherical_edges {
         assembly.note("the file declares spherical edges; they are read as straight lines");
     }

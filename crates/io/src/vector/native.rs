@@ -124,6 +124,16 @@ impl<'a> Coords<'a> {
         }
     }
 
+    fn at(&self, index: usize) -> [f64; 2] {
+        match self {
+            Self::Separate { x, y, .. } => [x.value(index), y.value(index)],
+            Self::Interleaved { values, dimensions } => [
+                values.value(index * dimensions),
+                values.value(index * dimensions + 1),
+            ],
+        }
+    }
+
     fn push(&self, range: std::ops::Range<usize>, coords: &mut Vec<[f64; 2]>) {
         match self {
             Self::Separate { x, y, .. } => coords.extend(range.map(|i| [x.value(i), y.value(i)])),
@@ -152,10 +162,11 @@ impl<'a> NativeColumn<'a> {
             levels.push(list);
             inner = values;
         }
-        let coords = if depth > 0 {
-            Some(Coords::new(inner)?)
-        } else {
-            None
+        let coords = match encoding.kind {
+            GeometryKind::Polygon | GeometryKind::MultiPolygon | GeometryKind::Point => {
+                Some(Coords::new(inner)?)
+            }
+            _ => None,
         };
         Ok(Self {
             column,
@@ -182,6 +193,7 @@ impl<'a> NativeColumn<'a> {
                     push_polygon(rings.range(polygon), vertices, coords, shape);
                 }
             }
+            [] => shape.set_point(coords.at(row)),
             _ => {}
         }
         Ok(())

@@ -107,9 +107,19 @@ impl Parcels {
             })
     }
 
-    /// Returns a parcel as a multipolygon, empty where it has no area.
+    /// Returns a parcel as a multipolygon, empty where it has no area; a point is a ring of one
+    /// vertex, see [`point`](Self::point).
     pub fn polygon(&self, index: usize) -> MultiPolygon<f64> {
         multi_polygon(self.rings(index))
+    }
+
+    /// Returns where a parcel of a set of points is, `None` where it has no place or is a polygon.
+    pub fn point(&self, index: usize) -> Option<[f64; 2]> {
+        let mut rings = self.rings(index);
+        match (rings.next(), rings.next()) {
+            (Some(ring), None) if ring.coords.len() == 1 => Some(ring.coords[0]),
+            _ => None,
+        }
     }
 
     /// Returns the bounds of a parcel in the CRS of the source, `None` where it is empty.
@@ -248,7 +258,7 @@ impl StringColumn {
     }
 
     /// Adds a value at the end.
-    pub(super) fn push(&mut self, value: Option<&str>) {
+    pub fn push(&mut self, value: Option<&str>) {
         self.bytes.push_str(value.unwrap_or_default());
         let null = if value.is_none() { NULL_BIT } else { 0 };
         self.ends.push(self.bytes.len() as u64 | null);

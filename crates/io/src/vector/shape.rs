@@ -13,6 +13,8 @@ pub(super) struct Shape {
     pub has_z: bool,
     /// True where a measure was dropped.
     pub has_m: bool,
+    /// Where the point is, if the geometry is one.
+    pub point: Option<[f64; 2]>,
     /// True where points or lines stood beside polygons in a collection.
     pub has_other: bool,
 }
@@ -102,6 +104,30 @@ impl Shape {
         self.has_z = false;
         self.has_m = false;
         self.has_other = false;
+        self.point = None;
+    }
+
+    /// Notes where a point is; one of NaN is an empty point, as WKB writes it.
+    pub fn set_point(&mut self, point: [f64; 2]) {
+        self.point = Some(point).filter(|[x, y]| !(x.is_nan() && y.is_nan()));
+    }
+
+    /// True where the geometry can be a point of a set of points: one, or none at all.
+    pub fn is_punctual(&self) -> bool {
+        match self.kind {
+            GeometryKind::Null | GeometryKind::Point => true,
+            GeometryKind::MultiPoint => self.point.is_some(),
+            _ => false,
+        }
+    }
+
+    /// Makes the point the only ring, of one coordinate; without a point there is none.
+    pub fn ring_of_point(&mut self) {
+        self.clear_rings();
+        if let Some(point) = self.point {
+            self.coords.push(point);
+            self.end_ring(true);
+        }
     }
 
     /// True where the geometry can be a parcel: polygons, or no geometry at all.

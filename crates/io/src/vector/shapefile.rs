@@ -55,7 +55,7 @@ pub(super) fn read(input: &Input, options: &ParcelOptions) -> Result<Layer, Vect
         columns.push(id);
     }
     let has_id = selection.id != IdColumn::RowNumber;
-    let mut assembly = Assembly::new(&input.name, crs, fields, selection);
+    let mut assembly = Assembly::new(input, crs, fields, selection);
     let mut records = Records::open(&input.name, &input.path)?;
     let mut shape = Shape::default();
     let mut values: Vec<Option<String>> = Vec::new();
@@ -225,8 +225,21 @@ fn decode_record(content: &[u8], shape: &mut Shape) -> Result<(), String> {
     shape.has_m = code > 20 && code < 30;
     match shape.kind {
         GeometryKind::Polygon => decode_polygon(content, shape),
+        GeometryKind::Point => decode_point(&content[4..], shape),
+        // A box of 32 bytes and the number of points stand before them.
+        GeometryKind::MultiPoint if content.len() >= 40 && le_u32(&content[36..40]) == 1 => {
+            decode_point(&content[40..], shape)
+        }
         _ => Ok(()),
     }
+}
+
+fn decode_point(content: &[u8], shape: &mut Shape) -> Result<(), String> {
+    let Some(point) = content.first_chunk::<16>() else {
+        return Err(format!("a point of {} bytes", content.len()));
+    };
+    shape.set_point([le_f64(&point[..8]), le_f64(&point[8..])]);
+    Ok(())
 }
 
 fn decode_polygon(content: &[u8], shape: &mut Shape) -> Result<(), String> {

@@ -16,7 +16,7 @@ pub(super) struct WkbError {
 
 /// Decodes a geometry into an empty shape.
 ///
-/// Points, lines and curves give only their [`GeometryKind`], polygons also their rings.
+/// Lines and curves give only their [`GeometryKind`], points also their place, polygons their rings.
 pub(super) fn decode_wkb(bytes: &[u8], shape: &mut Shape) -> Result<(), WkbError> {
     let mut reader = WkbReader {
         bytes,
@@ -78,7 +78,7 @@ impl WkbReader<'_> {
                     }
                 }
             }
-            GeometryKind::Point => self.skip(header.dimensions() * 8)?,
+            GeometryKind::Point => self.point(&header, shape)?,
             GeometryKind::LineString => {
                 let count = self.count(header.dimensions() * 8)?;
                 self.skip(count * header.dimensions() * 8)?;
@@ -89,6 +89,8 @@ impl WkbReader<'_> {
                     self.geometry(shape, depth + 1)?;
                 }
                 shape.clear_rings();
+                // Of several points none is the place.
+                shape.point = shape.point.filter(|_| count == 1);
             }
             // Curves and surfaces of other kinds are named and not followed.
             _ => {}
@@ -140,6 +142,17 @@ impl WkbReader<'_> {
             has_z: word & 0x8000_0000 != 0 || dimension == 1 || dimension == 3,
             has_m: word & 0x4000_0000 != 0 || dimension == 2 || dimension == 3,
         })
+    }
+
+    fn point(&mut self, header: &Header, shape: &mut Shape) -> Result<(), WkbError> {
+        let is_little = self.is_little;
+        let bytes = self.take(header.dimensions() * 8)?;
+        let (x, y) = (&bytes[..8], &bytes[8..16]);
+        shape.set_point(match is_little {
+            true => [f64_le(x), f64_le(y)],
+            false => [f64_be(x), f64_be(y)],
+        });
+        Ok(())
     }
 
     fn polygon(&mut self, header: &Header, shape: &mut Shape) -> Result<(), WkbError> {

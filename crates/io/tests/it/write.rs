@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use swath_access::Viewer;
-use swath_io::{IoError, ObjectInfo, StoreConfig, StoreWriter};
+use swath_io::{IoError, ObjectInfo, Put, StoreConfig, StoreWriter};
 use swath_testkit::{Fault, FaultServer, Rule};
 
 use crate::place;
@@ -45,6 +45,7 @@ async fn conforms(writer: &StoreWriter) {
         Some(large.len() as u64)
     );
     writes_in_parts(writer, &large).await;
+    creates_once(writer).await;
     for key in [
         "a/b.txt",
         "a/large.bin",
@@ -60,6 +61,56 @@ async fn conforms(writer: &StoreWriter) {
         writer.put("../x", small).await,
         Err(IoError::Href { .. })
     ));
+}
+
+/// Of many writers of one key one writes, and what it wrote stays.
+async fn creates_once(writer: &StoreWriter) {
+    let below = writer.below("once/deep").expect("a folder");
+    let race = (0..16u8).map(|racer| {
+        let below = below.clone();
+        async move {
+            below
+                .put_new("n.json", Bytes::from(vec![racer; 9]))
+                .await
+                .expect("an answer")
+        }
+    });
+    let outcomes = futures::future::join_all(race).await;
+    let winners = outcomes.iter().filter(|outcome| **outcome == Put::Written);
+    assert_eq!(winners.count(), 1);
+    let winner = outcomes
+        .iter()
+        .position(|outcome| *outcome == Put::Written)
+        .expect("a winner");
+    let expected = Bytes::from(vec![winner as u8; 9]);
+    assert_eq!(
+        writer.get("once/deep/n.json", 9).await.expect("an object"),
+        Some(expected)
+    );
+    let error = below.get("n.json", 8).await.expect_err("too large");
+    assert!(
+        matches!(error, IoError::TooLarge { size: 9, .. }),
+        "{error}"
+    );
+    assert_eq!(below.get("absent", 8).await.expect("an answer"), None);
+    below.put("empty", Bytes::new()).await.expect("put");
+    assert_eq!(
+        below.get("empty", 8).await.expect("an object"),
+        Some(Bytes::new())
+    );
+    let dated = writer.list_dated("once").await.expect("a list");
+    let keys: Vec<_> = dated
+        .iter()
+        .map(|object| (object.key.as_str(), object.size))
+        .collect();
+    assert_eq!(keys, [("once/deep/empty", 0), ("once/deep/n.json", 9)]);
+    let age = dated[0].modified.elapsed().unwrap_or_default();
+    assert!(age < std::time::Duration::from_secs(3_600), "{age:?}");
+    assert_eq!(below.list_dated("").await.expect("a list")[1].key, "n.json");
+    for key in ["empty", "n.json"] {
+        below.delete(key).await.expect("delete");
+    }
+    assert!(writer.below("../x").is_err());
 }
 
 /// An object whose parts come one by one appears at the end, or not at all.
@@ -168,4 +219,53 @@ async fn a_folder_that_cannot_be_written_to_is_named() {
         .await
         .expect_err("no folder");
     assert!(error.to_string().contains("file"), "{error}");
+}
+
+/// An object that is written only where nothing is: the first wins, whatever is lost on the way.
+#[tokio::test]
+async fn new_objects_are_written_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = FaultServer::start_s3(folder.path()).await;
+    let writer = s3(&server, "archive");
+    let (one, two) = (Bytes::from_static(b"one"), Bytes::from_static(b"two"));
+    let put = writer.put_new("a/x.json", one.clone()).await;
+    assert_eq!(put.expect("put"), Put::Written);
+    let put = writer.put_new("a/x.json", two.clone()).await;
+    assert_eq!(put.expect("put"), Put::Exists);
+    server.inject(Rule::new(Fault::LoseResponse).method("PUT").times(1));
+    let put = writer.put_new("a/y.json", two).await;
+    assert_eq!(put.expect("put"), Put::Written, "the answer was lost");
+    server.heal();
+    server.inject(Rule::new(Fault::Status(503)).method("PUT").times(2));
+    let put = writer.put_new("a/z.json", one).await;
+    assert_eq!(put.expect("put"), Put::Written, "after a while");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_lost_does_not_make_a_writer_lose() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = FaultServer::start_s3(folder.path()).await;
+    let writer = s3(&server, "archive");
+    server.inject(Rule::new(Fault::LoseResponse).method("PUT").times(1));
+    let one = Bytes::from_static(b"one");
+    let put = writer
+        .put_new("n.json", one.clone())
+        .await
+        .expect("an answer");
+    assert_eq!(put, Put::Written);
+    let put = writer
+        .put_new("n.json", Bytes::from_static(b"two"))
+        .await
+        .expect("an answer");
+    assert_eq!(put, Put::Exists);
+    assert_eq!(
+        writer.get("n.json", 10).await.expect("an object"),
+        Some(one)
+    );
+    server.inject(Rule::new(Fault::Status(501)).method("PUT"));
+    let error = writer
+        .put_new("m.json", Bytes::new())
+        .await
+        .expect_err("unsupported");
+    assert!(error.to_string().contains("only where none is"), "{error}");
 }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BinaryArray, RecordBatch, StringArray};
+use flatgeobuf::geozero::{self, ColumnValue, GeomProcessor, GeozeroGeometry, PropertyProcessor};
+use flatgeobuf::{ColumnType, FgbCrs, FgbWriter, FgbWriterOptions, GeometryType};
 use parquet::arrow::ArrowWriter;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
@@ -53,6 +55,62 @@ pub(super) fn parcels() -> Vec<(&'static str, Vec<Rings>)> {
 
 /// Area in square metres of the parcels after repair.
 pub(super) const AREA_M2: f64 = 9_900.0 + 200.0 + 50.0;
+
+/// Whether a FlatGeobuf file has an index; with one its features stand in another order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FgbIndex {
+    With,
+    Without,
+}
+
+/// Polygons as the writer of FlatGeobuf takes them.
+struct Drawn(Vec<Rings>);
+
+impl GeozeroGeometry for Drawn {
+    fn process_geom<P: GeomProcessor>(&self, to: &mut P) -> geozero::error::Result<()> {
+        to.multipolygon_begin(self.0.len(), 0)?;
+        for (number, rings) in self.0.iter().enumerate() {
+            to.polygon_begin(false, rings.len(), number)?;
+            for (ring_number, ring) in rings.iter().enumerate() {
+                to.linestring_begin(false, ring.len(), ring_number)?;
+                for (vertex, [x, y]) in ring.iter().enumerate() {
+                    to.xy(*x, *y, vertex)?;
+                }
+                to.linestring_end(false, ring_number)?;
+            }
+            to.polygon_end(false, number)?;
+        }
+        to.multipolygon_end(0)
+    }
+}
+
+pub(super) fn write_flatgeobuf(path: &Path, index: FgbIndex) {
+    let options = FgbWriterOptions {
+        write_index: index == FgbIndex::With,
+        crs: FgbCrs {
+            code: 25832,
+            ..Default::default()
+        },
+        ..Default::default()
+    };
+    let created = FgbWriter::create_with_options("p", GeometryType::MultiPolygon, options);
+    let mut writer = created.expect("a writer");
+    writer.add_column("parcel_id", ColumnType::String, |_, _| {});
+    writer.add_column("crop", ColumnType::String, |_, _| {});
+    writer.add_column("count", ColumnType::Int, |_, _| {});
+    for (id, polygons) in parcels() {
+        let add = writer.add_feature_geom(Drawn(polygons), |feature| {
+            let mut set = |column, name: &str, value: &ColumnValue| {
+                feature.property(column, name, value).expect("a value");
+            };
+            set(0, "parcel_id", &ColumnValue::String(id));
+            set(2, "count", &ColumnValue::Int(-7));
+        });
+        add.expect("a feature");
+    }
+    let file = std::fs::File::create(path).expect("a file");
+    writer.write(file).expect("a file");
+}
 
 pub(super) fn wkb(polygons: &[Rings]) -> Vec<u8> {
     let mut bytes = vec![1];
@@ -235,6 +293,7 @@ pub(super) async fn write_all(folder: &TempDir) -> Vec<PathBuf> {
         ],
     );
     write_zip(&at("f.zip"), &[("deep/er/c.gpkg", &at("c.gpkg"))]);
+    write_flatgeobuf(&at("g.fgb"), FgbIndex::Without);
     [
         "a.parquet",
         "b.shp",
@@ -242,6 +301,7 @@ pub(super) async fn write_all(folder: &TempDir) -> Vec<PathBuf> {
         "d.geojson",
         "e.zip",
         "f.zip",
+        "g.fgb",
     ]
     .map(at)
     .to_vec()

@@ -23,6 +23,29 @@ async fn read_with(path: &Path, options: ParcelOptions) -> Result<ParcelSource, 
 }
 
 #[tokio::test]
+async fn flatgeobuf_with_an_index_gives_the_same_in_another_order() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("a.fgb");
+    write_flatgeobuf(&path, FgbIndex::With);
+    let options = ParcelOptions {
+        keep_all: true,
+        ..Default::default()
+    };
+    let source = read_with(&path, options).await.unwrap();
+    let mut ids: Vec<&str> = (0..3).map(|row| source.parcels.id(row)).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, ["007", "008", "9"]);
+    let kept: Vec<&str> = source
+        .kept
+        .iter()
+        .map(|field| field.name.as_str())
+        .collect();
+    assert_eq!(kept, ["parcel_id", "crop", "count"]);
+    assert_eq!(source.attributes[1].get(0), None);
+    assert_eq!(source.attributes[2].get(0), Some("-7"));
+}
+
+#[tokio::test]
 async fn every_format_gives_the_same_parcels() {
     let folder = TempDir::new().unwrap();
     for path in write_all(&folder).await {
@@ -263,10 +286,10 @@ async fn features_that_are_no_polygons_are_listed_and_empty_ones_keep_their_row(
     assert_eq!(source.report.empty, 1);
 
     let only_points = r#"{"type":"FeatureCollection","features":[{"type":"Feature","id":5,
-        "properties":{},"geometry":{"type":"Point","coordinates":[1,2]}}]}"#;
+        "properties":{},"geometry":{"type":"LineString","coordinates":[[1,2],[3,4]]}}]}"#;
     std::fs::write(&path, only_points).unwrap();
     let error = read(&path).await.unwrap_err();
-    assert!(error.contains("Point (1)"), "{error}");
+    assert!(error.contains("LineString (1)"), "{error}");
 }
 
 #[tokio::test]

@@ -111,6 +111,16 @@ fn broken_parquet_is_survived() {
 }
 
 #[test]
+fn broken_flatgeobuf_is_survived() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("a.fgb");
+    for index in [FgbIndex::With, FgbIndex::Without] {
+        write_flatgeobuf(&path, index);
+        break_and_read(400, &folder, &path, &path);
+    }
+}
+
+#[test]
 fn broken_shapefiles_are_survived() {
     let folder = folder_of_all();
     let shp = folder.path().join("b.shp");

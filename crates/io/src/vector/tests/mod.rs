@@ -4,4 +4,7 @@ mod fixtures;
 mod formats;
 mod geometry;
 mod hostile;
+mod judged;
+mod points;
+mod sets;
 mod shared;
