@@ -1,25 +1,22 @@
 //! Collections: who sees them, what their items say together.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use swath_access::{Action, Resource, Role, Viewer, Visibility, may};
 use swath_db::{Row, Statement, Transaction};
-use swath_grid::Bbox;
 
+use crate::collection_match::matches;
+use crate::declared::{Declared, PREFIXES_MAX};
 use crate::filter::invalid;
 use crate::live::Live;
-use crate::record::{check_id, drop_structural_links, etag_of};
+use crate::record::etag_of;
 use crate::{
     Catalog, CatalogError, CollectionSearch, PutMode, StoredCollection, geometry, instant,
 };
 
 /// Most collections of a catalogue.
 const COLLECTIONS_MAX: i64 = 10_000;
-/// Largest collection, in bytes of JSON.
-const COLLECTION_BYTES_MAX: usize = 4 << 20;
 /// Longest text of a search for collections, in bytes.
 const TEXT_BYTES_MAX: usize = 1_000;
-/// Most places that a collection's assets may lie under.
-const PREFIXES_MAX: usize = 100;
 /// `origin` of what comes with the program, and of what a user registered.
 pub(crate) const BUILT_IN: &str = "built-in";
 pub(crate) const USER: &str = "user";
@@ -77,126 +74,6 @@ pub(crate) fn not_found(id: &str) -> CatalogError {
     }
 }
 
-/// Checks that some JSON is a collection that can be registered.
-///
-/// # Errors
-/// Where it is not.
-pub(crate) fn check_collection(json: &Map<String, Value>) -> Result<(), CatalogError> {
-    Declared::read(json).map(|_| ())
-}
-
-/// A collection as declared, without what its items say.
-struct Declared {
-    id: String,
-    json: Map<String, Value>,
-    owner: Option<String>,
-    visibility: Option<Visibility>,
-    prefixes: Option<Vec<String>>,
-}
-
-impl Declared {
-    fn read(collection: &Map<String, Value>) -> Result<Self, CatalogError> {
-        let mut json = collection.clone();
-        let id = json
-            .get("id")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned();
-        check_id(&id)?;
-        let at = |reason: &str| invalid(format!("collection {id}: {reason}"));
-        if json.get("type").is_some_and(|kind| kind != "Collection") {
-            return Err(at("its type is not \"Collection\""));
-        }
-        let visibility = match json.shift_remove("swath:visibility") {
-            None => None,
-            Some(value) => Some(
-                serde_json::from_value(value)
-                    .map_err(|_| at("swath:visibility is neither \"public\" nor \"private\""))?,
-            ),
-        };
-        let owner = match json.shift_remove("swath:owner") {
-            None | Some(Value::Null) => None,
-            Some(Value::String(owner)) => Some(owner),
-            Some(_) => return Err(at("swath:owner is no text")),
-        };
-        let prefixes = match json.shift_remove("swath:prefixes") {
-            None => None,
-            Some(value) => Some(
-                serde_json::from_value::<Vec<String>>(value)
-                    .ok()
-                    .filter(|prefixes| prefixes.len() <= PREFIXES_MAX)
-                    .ok_or_else(|| at("swath:prefixes is no list of at most 100 texts"))?,
-            ),
-        };
-        json.insert("type".into(), "Collection".into());
-        for (name, value) in [
-            ("stac_version", json!("1.1.0")),
-            ("description", json!(id)),
-            ("license", json!("other")),
-            (
-                "extent",
-                json!({"spatial": {"bbox": [[-180.0, -90.0, 180.0, 90.0]]}, "temporal": {"interval": [[null, null]]}}),
-            ),
-        ] {
-            json.entry(name).or_insert(value);
-        }
-        drop_structural_links(&mut json);
-        if serde_json::to_string(&json).map_or(0, |text| text.len()) > COLLECTION_BYTES_MAX {
-            return Err(CatalogError::Limit {
-                reason: format!("collection {id} has more than {COLLECTION_BYTES_MAX} bytes"),
-            });
-        }
-        Ok(Self {
-            id,
-            json,
-            owner,
-            visibility,
-            prefixes,
-        })
-    }
-
-    /// Settles who owns it and where its assets lie, from what was there and who asks.
-    fn settle(
-        mut self,
-        viewer: &Viewer,
-        known: Option<&Resource>,
-    ) -> Result<(Self, Resource), CatalogError> {
-        let is_operator = viewer.role() == Role::Operator;
-        let denied = || CatalogError::Denied {
-            what: format!("collection {}", self.id),
-        };
-        // Prefixes decide which bytes the server reads on behalf of others, with its own keys.
-        if !is_operator && (self.prefixes.is_some() || viewer.subject().is_none()) {
-            return Err(denied());
-        }
-        let subject = viewer.subject().map(str::to_owned);
-        let owner = match (is_operator, known) {
-            (true, known) => self
-                .owner
-                .take()
-                .or_else(|| known.and_then(|known| known.owner().map(str::to_owned))),
-            (false, Some(known)) => known.owner().map(str::to_owned),
-            (false, None) => subject,
-        };
-        let default = if is_operator {
-            Visibility::Public
-        } else {
-            Visibility::Private
-        };
-        let visibility = self
-            .visibility
-            .or(known.map(Resource::visibility))
-            .unwrap_or(default);
-        let prefixes = self.prefixes.take().unwrap_or_else(|| {
-            known
-                .map(|known| known.prefixes().to_vec())
-                .unwrap_or_default()
-        });
-        let resource = Resource::new(self.id.as_str(), owner, visibility, prefixes);
-        Ok((self, resource))
-    }
-}
-
 impl Catalog {
     /// Returns the collections that `viewer` may see, by id.
     ///
@@ -243,18 +120,18 @@ impl Catalog {
         viewer: &Viewer,
         id: &str,
     ) -> Result<StoredCollection, CatalogError> {
+        let row = self.row(id).await?;
+        shown_to(viewer, self.read_fresh(&row).await?)
+    }
+
+    async fn row(&self, id: &str) -> Result<Row, CatalogError> {
         let mut statement = self.database.statement();
         statement
             .push(STORED_COLUMNS)
             .push(" FROM collections WHERE id = ")
             .bind(id);
-        let rows = self.database.fetch(&statement).await?;
-        let row = rows.first().ok_or_else(|| not_found(id))?;
-        let stored = self.read_fresh(row).await?;
-        match may(viewer, Action::Read, &stored.resource) {
-            true => Ok(stored),
-            false => Err(not_found(id)),
-        }
+        let mut rows = self.database.fetch(&statement).await?;
+        rows.pop().ok_or_else(|| not_found(id))
     }
 
     /// Returns one collection as it was declared, without what its items say: what a change of a part
@@ -267,18 +144,8 @@ impl Catalog {
         viewer: &Viewer,
         id: &str,
     ) -> Result<StoredCollection, CatalogError> {
-        let mut statement = self.database.statement();
-        statement
-            .push(STORED_COLUMNS)
-            .push(" FROM collections WHERE id = ")
-            .bind(id);
-        let rows = self.database.fetch(&statement).await?;
-        let row = rows.first().ok_or_else(|| not_found(id))?;
-        let stored = self.read_declared(row)?;
-        match may(viewer, Action::Read, &stored.resource) {
-            true => Ok(stored),
-            false => Err(not_found(id)),
-        }
+        let row = self.row(id).await?;
+        shown_to(viewer, self.read_declared(&row)?)
     }
 
     /// Registers a collection (STAC Collection JSON); `swath:visibility`, `swath:owner` and
@@ -543,6 +410,14 @@ impl Catalog {
 
 const STORED_COLUMNS: &str = "SELECT id, json, etag, owner, visibility, live, is_stale, prefixes";
 
+/// Returns a collection where `viewer` may see it.
+fn shown_to(viewer: &Viewer, stored: StoredCollection) -> Result<StoredCollection, CatalogError> {
+    match may(viewer, Action::Read, &stored.resource) {
+        true => Ok(stored),
+        false => Err(not_found(stored.resource.id())),
+    }
+}
+
 /// Returns what the items of a collection say together, out of a row of [`STORED_COLUMNS`].
 fn live_of(row: &Row) -> Result<Live, CatalogError> {
     Ok(serde_json::from_str(&row.some_text(5)?).unwrap_or_default())
@@ -681,79 +556,4 @@ fn write_collection(
          origin = excluded.origin, updated = excluded.updated",
     );
     statement
-}
-
-/// Tells whether a collection is one that is searched for.
-fn matches(json: &Map<String, Value>, search: &CollectionSearch) -> bool {
-    let text_matches = search.text.as_ref().is_none_or(|text| {
-        let field = |name: &str| json.get(name).map(Value::to_string).unwrap_or_default();
-        let all = ["id", "title", "description", "keywords"]
-            .map(field)
-            .join(" ")
-            .to_lowercase();
-        let words = text.split(|c: char| c.is_whitespace() || c == ',');
-        words
-            .filter(|word| !word.is_empty())
-            .all(|word| all.contains(&word.to_lowercase()))
-    });
-    let bbox_matches = search.bbox.as_ref().is_none_or(|bbox| {
-        let asked = geometry::rectangles(bbox);
-        let extent = bboxes(json);
-        extent.iter().flat_map(geometry::rectangles).any(|own| {
-            asked.iter().any(|asked| {
-                own.west <= asked.east
-                    && own.east >= asked.west
-                    && own.south <= asked.north
-                    && own.north >= asked.south
-            })
-        })
-    });
-    text_matches
-        && bbox_matches
-        && search
-            .datetime
-            .as_ref()
-            .is_none_or(|asked| in_time(json, asked))
-}
-
-fn bboxes(json: &Map<String, Value>) -> Vec<Bbox> {
-    let list = json
-        .get("extent")
-        .and_then(|extent| extent.pointer("/spatial/bbox"));
-    let list = list.and_then(Value::as_array).cloned().unwrap_or_default();
-    let read = |bbox: &Value| {
-        let numbers: Option<Vec<f64>> = bbox.as_array()?.iter().map(Value::as_f64).collect();
-        match numbers?.as_slice() {
-            [west, south, east, north] | [west, south, _, east, north, _] => Some(Bbox {
-                west: *west,
-                south: *south,
-                east: *east,
-                north: *north,
-            }),
-            _ => None,
-        }
-    };
-    list.iter().filter_map(read).collect()
-}
-
-fn in_time(json: &Map<String, Value>, asked: &swath_stac::Interval) -> bool {
-    let list = json
-        .get("extent")
-        .and_then(|extent| extent.pointer("/temporal/interval"));
-    let list = list.and_then(Value::as_array).cloned().unwrap_or_default();
-    let end = |interval: &Value, index: usize| {
-        let text = interval.get(index).and_then(Value::as_str)?;
-        swath_stac::parse_datetime(text).ok()
-    };
-    list.iter().any(|interval| {
-        let (first, last) = (end(interval, 0), end(interval, 1));
-        asked
-            .end
-            .zip(first)
-            .is_none_or(|(asked, first)| first <= asked)
-            && asked
-                .start
-                .zip(last)
-                .is_none_or(|(asked, last)| last >= asked)
-    })
 }

@@ -69,8 +69,12 @@ impl From<DbError> for CatalogError {
     fn from(error: DbError) -> Self {
         match error {
             DbError::Value { reason, .. } => Self::Invalid { reason },
-            DbError::Slow { .. } => Self::Limit {
-                reason: error.to_string(),
+            DbError::Slow { time_max, .. } => Self::Limit {
+                reason: format!(
+                    "the search takes more than {} s of work and was stopped: narrow it by collection, \
+                     place or time, or ask with a plainer filter",
+                    time_max.as_secs_f64()
+                ),
             },
             DbError::Url { .. } => Self::Invalid {
                 reason: error.to_string(),

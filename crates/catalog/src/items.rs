@@ -4,13 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 use swath_access::{Action, Viewer, may};
-use swath_db::{Database, Dialect, Row, SqlValue, Statement, Transaction};
+use swath_db::{Database, Dialect, Row, Transaction};
 use uuid::Uuid;
 
 use crate::collections::{Freshness, Held, check_writable, lock_live, write_live};
 use crate::field::{Kind, PropertyName};
+use crate::item_rows::{Write, write_rows};
 use crate::live::Share;
-use crate::question::emit_diagonal;
 use crate::record::{Record, uuid_of};
 use crate::{Catalog, CatalogError, PutMode, StoredItem, instant};
 
@@ -34,7 +34,7 @@ pub(crate) const STORED_COLUMNS_COUNT: usize = 6;
 pub(crate) fn stored_item(row: &Row) -> Result<StoredItem, CatalogError> {
     let (collection, id) = (row.some_text(1)?, row.some_text(2)?);
     let mut json: Map<String, Value> =
-        serde_json::from_str(&row.some_text(0)?).map_err(|error| CatalogError::Database {
+        serde_json::from_str(row.some_str(0)?).map_err(|error| CatalogError::Database {
             place: "the answer".into(),
             reason: format!("item {id} is not JSON: {error}"),
         })?;
@@ -71,14 +71,6 @@ pub(crate) struct Known {
     etag: String,
     created: i64,
     record: Record,
-}
-
-/// One item to be written.
-pub(crate) struct Write {
-    pub(crate) seq: i64,
-    pub(crate) created: i64,
-    pub(crate) updated: i64,
-    pub(crate) record: Record,
 }
 
 impl Catalog {
@@ -222,17 +214,7 @@ impl Catalog {
             });
         }
         remove_rows(transaction, database, &replaced).await?;
-        for rows in writes.chunks(ROWS_PER_STATEMENT) {
-            let id = &held.registered.id;
-            transaction
-                .execute(&insert_items(database.statement(), id, rows))
-                .await?;
-            if rows.iter().any(|write| !write.record.rectangles.is_empty()) {
-                transaction
-                    .execute(&insert_boxes(database.statement(), rows))
-                    .await?;
-            }
-        }
+        write_rows(transaction, database, &held.registered.id, &writes).await?;
         note_fields(transaction, database, &held.registered.id, &writes).await?;
         let freshness = if held.is_stale {
             Freshness::Stale
@@ -360,7 +342,7 @@ pub(crate) async fn known_by_id(
     let mut found = HashMap::new();
     for row in transaction.fetch(&statement).await? {
         let json: Map<String, Value> =
-            serde_json::from_str(&row.some_text(3)?).map_err(|error| CatalogError::Database {
+            serde_json::from_str(row.some_str(3)?).map_err(|error| CatalogError::Database {
                 place: database.place().to_owned(),
                 reason: format!("an item of {collection} is not JSON: {error}"),
             })?;
@@ -421,128 +403,6 @@ async fn remove_rows(
         transaction.execute(&items).await?;
     }
     Ok(())
-}
-
-pub(crate) fn insert_items(
-    mut statement: Statement,
-    collection: &str,
-    writes: &[Write],
-) -> Statement {
-    statement.push(
-        "INSERT INTO items (seq, collection, id, datetime, datetime_end, start_datetime, end_datetime, \
-         created, updated, west, south, east, north, cloud_cover, relative_orbit, platform, \
-         constellation, orbit_state, grid_code, product_type, processing_level, uuid, etag, geometry, \
-         properties, json) VALUES ",
-    );
-    for (index, write) in writes.iter().enumerate() {
-        let record = &write.record;
-        statement.push(if index > 0 { ", (" } else { "(" });
-        statement
-            .bind(write.seq)
-            .push(", ")
-            .bind(collection)
-            .push(", ")
-            .bind(record.id.as_str());
-        for instant in [
-            record.datetime,
-            record.datetime_end,
-            record.start_datetime,
-            record.end_datetime,
-            write.created,
-            write.updated,
-        ] {
-            statement.push(", ").bind(instant);
-        }
-        let edge = |of: fn(&swath_grid::Bbox) -> f64| SqlValue::Real(record.bbox.as_ref().map(of));
-        statement
-            .push(", ")
-            .bind(edge(|bbox| bbox.west))
-            .push(", ")
-            .bind(edge(|bbox| bbox.south));
-        statement
-            .push(", ")
-            .bind(edge(|bbox| bbox.east))
-            .push(", ")
-            .bind(edge(|bbox| bbox.north));
-        let property = |name: &str| record.properties().get(name);
-        let number = property("eo:cloud_cover").and_then(Value::as_f64);
-        statement.push(", ").bind(SqlValue::Real(number));
-        let orbit = property("sat:relative_orbit").and_then(Value::as_i64);
-        statement.push(", ").bind(SqlValue::Integer(orbit));
-        for name in [
-            "platform",
-            "constellation",
-            "sat:orbit_state",
-            "grid:code",
-            "product:type",
-            "processing:level",
-        ] {
-            let text = property(name).and_then(Value::as_str).map(str::to_owned);
-            statement.push(", ").bind(SqlValue::Text(text));
-        }
-        statement.push(", ").bind(record.uuid.as_bytes().to_vec());
-        statement.push(", ").bind(record.etag.as_str());
-        bind_geometry(&mut statement, record);
-        let properties = record
-            .json
-            .get("properties")
-            .map(Value::to_string)
-            .unwrap_or_default();
-        statement
-            .push(", ")
-            .bind(properties)
-            .push_for("", "::JSONB");
-        statement.push(", ").bind(record.text.as_str()).push(")");
-    }
-    statement
-}
-
-fn bind_geometry(statement: &mut Statement, record: &Record) {
-    let bytes = SqlValue::Bytes(record.geometry.clone());
-    match statement.dialect() {
-        Dialect::Sqlite => statement.push(", ").bind(bytes),
-        Dialect::Postgres => statement
-            .push(", ST_GeomFromWKB(")
-            .bind(bytes)
-            .push(", 4326)"),
-    };
-}
-
-pub(crate) fn insert_boxes(mut statement: Statement, writes: &[Write]) -> Statement {
-    statement.push_for(
-        "INSERT INTO boxes (id, west, east, south, north, start_day, end_day) VALUES ",
-        "INSERT INTO boxes (id, diagonal) VALUES ",
-    );
-    let mut is_first = true;
-    for write in writes {
-        for (part, rectangle) in (0_i64..).zip(&write.record.rectangles) {
-            statement.push(if is_first { "(" } else { ", (" });
-            is_first = false;
-            statement.bind(2 * write.seq + part);
-            let first = instant::to_days(write.record.start_datetime);
-            let last = instant::to_days(write.record.end_datetime);
-            match statement.dialect() {
-                Dialect::Sqlite => {
-                    for edge in [
-                        rectangle.west,
-                        rectangle.east,
-                        rectangle.south,
-                        rectangle.north,
-                        first,
-                        last,
-                    ] {
-                        statement.push(", ").bind(edge);
-                    }
-                }
-                Dialect::Postgres => {
-                    statement.push(", ");
-                    emit_diagonal(&mut statement, rectangle, first, last);
-                }
-            }
-            statement.push(")");
-        }
-    }
-    statement
 }
 
 /// Remembers which properties items have, and of which type: for sorting and for queryables.

@@ -4,8 +4,11 @@
 
 mod aggregate;
 mod builtin;
+mod calendar;
 mod check;
+mod collection_match;
 mod collections;
+mod declared;
 mod error;
 pub mod exchange;
 mod field;
@@ -13,8 +16,10 @@ mod filter;
 mod functions;
 mod geometry;
 mod instant;
+mod item_rows;
 mod items;
 mod live;
+mod parcel_sets;
 mod queryables;
 mod question;
 mod record;
@@ -26,8 +31,13 @@ mod sort;
 mod status;
 mod wkb;
 
+pub use calendar::{CalendarPart, DayItems, DayPosition};
 pub use check::{CollectionCheck, Track};
 pub use error::{CatalogError, ErrorKind};
+pub use parcel_sets::{
+    NewParcelSetVersion, ParcelSet, ParcelSetContent, ParcelSetCopy, ParcelSetName,
+    ParcelSetSettings, ParcelSetVersion, ParcelSetVersionCopy,
+};
 pub use restoration::{Restoration, RestoreCounts, RestoreMode};
 pub use snapshot::{CollectionCopy, ItemCopy, Snapshot};
 pub use status::CatalogStatus;
@@ -115,6 +125,11 @@ pub struct Aggregated {
     pub json: Value,
 }
 
+/// Returns the geometry in well-known binary, as the files of parcel sets have it; `None` where it is none.
+pub fn geometry_of_wkb(bytes: &[u8]) -> Option<geo_types::Geometry<f64>> {
+    wkb::decode(bytes)
+}
+
 /// Returns a geometry as GeoJSON.
 pub fn geojson_of(geometry: &geo_types::Geometry<f64>) -> Value {
     geometry::to_geojson(geometry)
@@ -131,6 +146,15 @@ impl Catalog {
         let catalog = Self { database };
         catalog.put_built_in().await?;
         Ok(catalog)
+    }
+
+    /// Returns the same catalogue with a budget: what is asked of it and of its clones takes at most
+    /// `time_max` of the database's work together, and is refused with kind
+    /// [`ErrorKind::Limit`] beyond. Changes are not counted.
+    pub fn with_query_budget(&self, time_max: std::time::Duration) -> Self {
+        Self {
+            database: self.database.with_query_budget(time_max),
+        }
     }
 
     /// Returns the database's name for messages, without credentials.

@@ -7,17 +7,15 @@ use serde_json::{Map, Value};
 use swath_access::Viewer;
 use swath_db::{Database, Dialect, SqlValue, Statement, Transaction};
 
-use crate::collections::{
-    BUILT_IN, Freshness, Held, USER, check_collection, lock_live, visibility_name, write_live,
-};
+use crate::collections::{BUILT_IN, Freshness, Held, USER, lock_live, visibility_name, write_live};
+use crate::declared::check_collection;
 use crate::filter::invalid;
-use crate::items::{
-    ROWS_PER_STATEMENT, Write, insert_boxes, insert_items, known_by_id, new_numbers, note_fields,
-};
+use crate::item_rows::{Write, write_rows};
+use crate::items::{ROWS_PER_STATEMENT, known_by_id, new_numbers, note_fields};
 use crate::live::Share;
 use crate::record::Record;
 use crate::snapshot::check_operator;
-use crate::{Catalog, CatalogError, CollectionCopy, ItemCopy};
+use crate::{Catalog, CatalogError, CollectionCopy, ItemCopy, ParcelSetCopy, parcel_sets};
 
 /// What becomes of what the catalogue holds already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +39,10 @@ pub struct RestoreCounts {
     pub collections_kept: u64,
     /// Items that were there and stayed.
     pub items_kept: u64,
+    /// Parcel sets written.
+    pub parcel_sets: u64,
+    /// Parcel sets that were there and stayed.
+    pub parcel_sets_kept: u64,
 }
 
 /// A restoration under way; dropped before [`Restoration::finish`], it changed nothing.
@@ -93,7 +95,7 @@ impl Catalog {
             // Removing a million items takes longer than any query of a search may.
             for sql in [
                 "SET LOCAL statement_timeout = 0",
-                "LOCK TABLE collections, items IN SHARE ROW EXCLUSIVE MODE",
+                "LOCK TABLE collections, items, parcel_sets, parcel_set_versions IN SHARE ROW EXCLUSIVE MODE",
             ] {
                 let mut statement = self.database.statement();
                 statement.push(sql);
@@ -123,12 +125,19 @@ impl Restoration {
             .push("SELECT id FROM collections WHERE items > 0 OR origin <> ")
             .bind(BUILT_IN)
             .push(" ORDER BY id LIMIT 1");
-        let rows = self.transaction.fetch(&statement).await?;
-        match rows.first() {
+        let mut found = self.transaction.fetch(&statement).await?;
+        let mut kind = "collection";
+        if found.is_empty() {
+            let mut statement = self.database.statement();
+            statement.push("SELECT name FROM parcel_sets ORDER BY name LIMIT 1");
+            found = self.transaction.fetch(&statement).await?;
+            kind = "parcel set";
+        }
+        match found.first() {
             None => Ok(()),
             Some(row) => Err(CatalogError::NotEmpty {
                 what: format!(
-                    "the catalogue {} (collection \"{}\")",
+                    "the catalogue {} ({kind} \"{}\")",
                     self.database.place(),
                     row.some_text(0)?
                 ),
@@ -142,6 +151,8 @@ impl Restoration {
             "DELETE FROM items",
             "DELETE FROM fields",
             "DELETE FROM collections",
+            "DELETE FROM parcel_set_versions",
+            "DELETE FROM parcel_sets",
         ] {
             let mut statement = self.database.statement();
             statement.push(sql);
@@ -294,18 +305,25 @@ impl Restoration {
         if writes.is_empty() {
             return Ok(());
         }
-        let items = insert_items(database.statement(), collection, &writes);
-        transaction.execute(&items).await?;
-        if writes
-            .iter()
-            .any(|write| !write.record.rectangles.is_empty())
-        {
-            let boxes = insert_boxes(database.statement(), &writes);
-            transaction.execute(&boxes).await?;
-        }
+        write_rows(transaction, database, collection, &writes).await?;
         note_fields(transaction, database, collection, &writes).await?;
         target.added += writes.len() as u64;
         self.counts.items += writes.len() as u64;
+        Ok(())
+    }
+
+    /// Writes a parcel set with its versions. One that is there stays as it is: its versions are what
+    /// rows of tables refer to.
+    ///
+    /// # Errors
+    /// Where the copy is no set; what the database says.
+    pub async fn put_parcel_set(&mut self, copy: &ParcelSetCopy) -> Result<(), CatalogError> {
+        let empty = self.database.statement();
+        let is_new = parcel_sets::write_copy(&mut self.transaction, &empty, copy).await?;
+        match is_new {
+            true => self.counts.parcel_sets += 1,
+            false => self.counts.parcel_sets_kept += 1,
+        }
         Ok(())
     }
 

@@ -1,7 +1,9 @@
 //! Searching: pages of items, how many there are.
 
+use std::collections::HashMap;
+
 use swath_access::Viewer;
-use swath_db::Statement;
+use swath_db::{Row, Statement};
 use swath_stac::{ItemSearch, LIMIT_DEFAULT, LIMIT_MAX, PageStart};
 
 use crate::collections::Registered;
@@ -9,10 +11,15 @@ use crate::field::Kind;
 use crate::items::{STORED_COLUMNS, STORED_COLUMNS_COUNT, stored_item};
 use crate::question::Question;
 use crate::sort::{KeyValue, SortOrder};
-use crate::{Catalog, CatalogError, ItemPage};
+use crate::{Catalog, CatalogError, ItemPage, StoredItem};
 
 /// Most items that a page may leave out before it; further pages come by token.
 const OFFSET_MAX: u64 = 1_000_000;
+
+/// The columns that say how large an item is: neither database reads the text for that.
+const SIZE_COLUMNS: &str = "items.seq, CAST(octet_length(items.json) AS BIGINT)";
+/// How many they are.
+const SIZE_COLUMNS_COUNT: usize = 2;
 
 impl Catalog {
     /// Returns one page of the items that `viewer` may see.
@@ -26,6 +33,29 @@ impl Catalog {
         &self,
         viewer: &Viewer,
         search: &ItemSearch,
+    ) -> Result<ItemPage, CatalogError> {
+        self.page(viewer, search, None).await
+    }
+
+    /// Returns a page as [`Catalog::search`] does, with at most `bytes_max` bytes of items as JSON text,
+    /// but one item at least: items of any size are in memory some at a time.
+    ///
+    /// # Errors
+    /// As [`Catalog::search`].
+    pub async fn search_within(
+        &self,
+        viewer: &Viewer,
+        search: &ItemSearch,
+        bytes_max: u64,
+    ) -> Result<ItemPage, CatalogError> {
+        self.page(viewer, search, Some(bytes_max)).await
+    }
+
+    async fn page(
+        &self,
+        viewer: &Viewer,
+        search: &ItemSearch,
+        bytes_max: Option<u64>,
     ) -> Result<ItemPage, CatalogError> {
         let registered = self.registered().await?;
         let question = Question::new(viewer, search, &registered)?;
@@ -48,7 +78,11 @@ impl Catalog {
         }
         let plan = question.plan(&self.database).await?;
         let mut statement = self.database.statement();
-        statement.push("SELECT ").push(STORED_COLUMNS);
+        let columns = match bytes_max {
+            None => STORED_COLUMNS,
+            Some(_) => SIZE_COLUMNS,
+        };
+        statement.push("SELECT ").push(columns);
         order.emit_columns(&mut statement);
         // The large columns are fetched of the items of the page only, after sorting.
         statement.push(" FROM (SELECT items.seq AS seq");
@@ -67,19 +101,42 @@ impl Catalog {
         order.emit_order(&mut statement);
         let mut rows = self.database.fetch(&statement).await?;
         let limit = usize::try_from(limit).expect("a limit fits into memory");
+        let (limit, columns) = match bytes_max {
+            None => (limit, STORED_COLUMNS_COUNT),
+            Some(bytes_max) => (fitting(&rows, limit, bytes_max)?, SIZE_COLUMNS_COUNT),
+        };
         let mut next = None;
         if rows.len() > limit {
             rows.truncate(limit);
-            let last = rows
-                .last()
-                .map(|row| order.token(row, STORED_COLUMNS_COUNT));
+            let last = rows.last().map(|row| order.token(row, columns));
             next = last.transpose()?;
         }
-        let items: Result<Vec<_>, _> = rows.iter().map(stored_item).collect();
+        let items: Result<Vec<_>, _> = match bytes_max {
+            None => rows.iter().map(stored_item).collect(),
+            Some(_) => self.items_of(&rows).await,
+        };
         Ok(ItemPage {
             items: items?,
             next,
         })
+    }
+
+    /// Returns the items of rows of [`SIZE_COLUMNS`] in their order; without those that went meanwhile.
+    async fn items_of(&self, rows: &[Row]) -> Result<Vec<StoredItem>, CatalogError> {
+        let numbers: Result<Vec<i64>, _> = rows.iter().map(|row| row.some_integer(0)).collect();
+        let numbers = numbers?;
+        let mut statement = self.database.statement();
+        statement
+            .push("SELECT ")
+            .push(STORED_COLUMNS)
+            .push(", items.seq FROM items WHERE items.seq IN ");
+        statement.bind_list(numbers.iter().copied());
+        let mut found = HashMap::with_capacity(numbers.len());
+        for row in self.database.fetch(&statement).await? {
+            found.insert(row.some_integer(STORED_COLUMNS_COUNT)?, stored_item(&row)?);
+        }
+        let in_order = numbers.iter().filter_map(|number| found.remove(number));
+        Ok(in_order.collect())
     }
 
     /// Returns how many items the search finds on all pages.
@@ -137,6 +194,18 @@ impl Catalog {
         }
         SortOrder::new(&search.sort, &kinds)
     }
+}
+
+/// Returns how many of the first `limit` rows of [`SIZE_COLUMNS`] fit into `bytes_max`: one at least.
+fn fitting(rows: &[Row], limit: usize, bytes_max: u64) -> Result<usize, CatalogError> {
+    let mut bytes = 0;
+    for (count, row) in rows.iter().take(limit).enumerate() {
+        bytes += u64::try_from(row.some_integer(1)?).unwrap_or(0);
+        if bytes > bytes_max {
+            return Ok(count.max(1));
+        }
+    }
+    Ok(limit)
 }
 
 fn emit_page(

@@ -12,7 +12,7 @@ use swath_db::{Row, Statement, Transaction};
 
 use crate::collections::{BUILT_IN, visibility_of};
 use crate::record::etag_of_text;
-use crate::{Catalog, CatalogError, CollectionSearch};
+use crate::{Catalog, CatalogError, CollectionSearch, ParcelSetCopy, parcel_sets};
 
 /// Items read with one statement.
 const PAGE_ITEMS: i64 = 100;
@@ -151,6 +151,14 @@ impl Snapshot {
     /// Returns how many items there are.
     pub fn items(&self) -> u64 {
         self.items
+    }
+
+    /// Returns the parcel sets with all their versions, by name.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn parcel_sets(&mut self) -> Result<Vec<ParcelSetCopy>, CatalogError> {
+        parcel_sets::copies(&mut self.transaction, &self.empty, &self.place).await
     }
 
     /// Returns the next collections, by id; none after the last.

@@ -15,6 +15,31 @@ pub(crate) fn encode(geometry: &Geometry<f64>) -> Vec<u8> {
     bytes
 }
 
+/// Longitude and latitude on WGS 84, in the spatial reference systems of PostGIS.
+pub(crate) const LON_LAT_SRID: u32 = 4326;
+/// Bits of PostGIS's extended WKB: a reference system stands in it; positions have a height.
+const EWKB_SRID: u32 = 0x2000_0000;
+const EWKB_Z: u32 = 0x8000_0000;
+
+/// Returns what [`encode`] made as PostGIS's extended WKB, with its reference system.
+pub(crate) fn with_srid(wkb: &[u8], srid: u32) -> Vec<u8> {
+    let (order, rest) = wkb.split_at(1);
+    let (kind, rest) = rest.split_at(4);
+    let kind = u32::from_le_bytes(kind.try_into().expect("four bytes")) | EWKB_SRID;
+    [order, &kind.to_le_bytes(), &srid.to_le_bytes(), rest].concat()
+}
+
+/// Returns the line between two positions of three coordinates as PostGIS's extended WKB.
+pub(crate) fn encode_diagonal(from: [f64; 3], to: [f64; 3]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(57);
+    head(&mut bytes, 2 | EWKB_Z);
+    count(&mut bytes, 2);
+    for coordinate in from.into_iter().chain(to) {
+        bytes.extend(coordinate.to_le_bytes());
+    }
+    bytes
+}
+
 fn head(bytes: &mut Vec<u8>, kind: u32) {
     bytes.push(1);
     bytes.extend(kind.to_le_bytes());

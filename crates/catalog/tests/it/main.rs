@@ -8,6 +8,7 @@ mod filters;
 mod hostile;
 mod items;
 mod oracle;
+mod parcel_sets;
 mod restoration;
 mod sample;
 mod search;

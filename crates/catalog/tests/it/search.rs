@@ -1,8 +1,11 @@
 //! Searching: place, time, order, pages, counts, aggregations.
 
+use std::time::Duration;
+
+use chrono::NaiveDate;
 use serde_json::{Value, json};
 use swath_access::Viewer;
-use swath_catalog::{Catalog, ErrorKind, PutMode};
+use swath_catalog::{CalendarPart, Catalog, ErrorKind, PutMode};
 use swath_grid::Bbox;
 use swath_stac::{Interval, ItemSearch, PageStart, SortField, parse_datetime};
 
@@ -519,5 +522,135 @@ fn queryables_name_what_items_have() {
                 .expect("a schema")["properties"]["rank"]["type"],
             json!(["number", "string"])
         );
+    });
+}
+
+#[test]
+fn the_calendar_names_every_item_once() {
+    on_both(async |catalog| {
+        put_collection(catalog, "a").await;
+        put_collection(catalog, "b").await;
+        let operator = Viewer::operator();
+        let dates = [
+            ("first", "1999-12-31T23:59:59.999999Z"),
+            ("early", "2020-01-31T00:00:00Z"),
+            ("late", "2020-01-31T23:59:59Z"),
+            ("next", "2020-02-01T00:00:00Z"),
+        ];
+        let items: Vec<_> = dates
+            .iter()
+            .map(|(id, datetime)| item(id, datetime, 1.0, 1.0))
+            .collect();
+        let put = catalog.put_items(&operator, "a", &items, PutMode::Create);
+        put.await.expect("items");
+        let other = [item("other", "2021-01-01T00:00:00Z", 1.0, 1.0)];
+        let put = catalog.put_items(&operator, "b", &other, PutMode::Create);
+        put.await.expect("an item");
+        let parts = async |part| {
+            let parts = catalog.calendar_parts(&operator, "a", part).await;
+            parts.expect("parts")
+        };
+        let years = parts(CalendarPart::Always).await;
+        assert_eq!(years, [CalendarPart::Year(1999), CalendarPart::Year(2020)]);
+        let month = |month| CalendarPart::Month { year: 2020, month };
+        assert_eq!(parts(years[1]).await, [month(1), month(2)]);
+        let day = NaiveDate::from_ymd_opt(2020, 1, 31).expect("a date");
+        assert_eq!(parts(month(1)).await, [CalendarPart::Day(day)]);
+        assert_eq!(parts(month(3)).await, []);
+        let found = catalog.items_of_day(&operator, "a", day, None).await;
+        let found = found.expect("items");
+        assert_eq!(found.ids, ["late", "early"]);
+        assert_eq!(found.next, None);
+    });
+}
+
+#[test]
+fn items_of_a_day_go_on_where_they_ended() {
+    on_both(async |catalog| {
+        put_collection(catalog, "a").await;
+        let operator = Viewer::operator();
+        let of = |number: usize| {
+            let datetime = format!("2020-01-01T00:00:{:02}Z", number / 500);
+            item(&format!("i{number:04}"), &datetime, 1.0, 1.0)
+        };
+        let items: Vec<_> = (0..1_201).map(of).collect();
+        let put = catalog.put_items(&operator, "a", &items, PutMode::Create);
+        put.await.expect("items");
+        let day = NaiveDate::from_ymd_opt(2020, 1, 1).expect("a date");
+        let first = catalog.items_of_day(&operator, "a", day, None).await;
+        let first = first.expect("items");
+        assert_eq!(first.ids.len(), 1_000);
+        let second = catalog
+            .items_of_day(&operator, "a", day, first.next.as_ref())
+            .await
+            .expect("items");
+        assert_eq!((second.ids.len(), second.next), (201, None));
+        let mut all = [first.ids, second.ids].concat();
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), 1_201);
+        let nobody = Viewer::anonymous();
+        let private = catalog.items_of_day(&nobody, "absent", day, None).await;
+        assert!(private.is_err());
+    });
+}
+
+#[test]
+fn pages_may_be_bounded_by_bytes() {
+    on_both(async |catalog| {
+        put_collection(catalog, "a").await;
+        let operator = Viewer::operator();
+        let of = |number: usize| {
+            let mut item = item(&format!("i{number:02}"), "2020-01-01T00:00:00Z", 1.0, 1.0);
+            item["properties"]["note"] =
+                "é".repeat(if number == 3 { 30_000 } else { 1_000 }).into();
+            item
+        };
+        let items: Vec<_> = (0..12).map(of).collect();
+        let put = catalog.put_items(&operator, "a", &items, PutMode::Create);
+        put.await.expect("items");
+        let mut search = ItemSearch {
+            limit: Some(5),
+            ..ItemSearch::default()
+        };
+        let mut pages: Vec<Vec<String>> = Vec::new();
+        loop {
+            let page = catalog.search_within(&operator, &search, 10_000).await;
+            let page = page.expect("a page");
+            let ids = page
+                .items
+                .iter()
+                .filter_map(|item| item.json["id"].as_str());
+            pages.push(ids.map(str::to_owned).collect());
+            match page.next {
+                Some(token) => search.start = PageStart::Token(token),
+                None => break,
+            }
+        }
+        let all: Vec<String> = (0..12).map(|number| format!("i{number:02}")).collect();
+        assert_eq!(pages.concat(), all);
+        assert_eq!(pages[0], all[..3]);
+        assert_eq!(pages[1], all[3..4], "one item at least");
+        assert!(pages.iter().all(|page| page.len() <= 4), "{pages:?}");
+    });
+}
+
+#[test]
+fn work_beyond_the_budget_is_refused() {
+    on_both(async |catalog| {
+        put_collection(catalog, "a").await;
+        let search = ItemSearch::default();
+        let viewer = Viewer::anonymous();
+        let nothing_left = catalog.with_query_budget(Duration::ZERO);
+        let error = nothing_left.search(&viewer, &search).await;
+        let error = error.expect_err("no budget");
+        assert_eq!(error.kind(), ErrorKind::Limit);
+        assert!(error.to_string().contains("narrow it"), "{error}");
+        let enough = catalog.with_query_budget(Duration::from_secs(60));
+        enough.search(&viewer, &search).await.expect("an answer");
+        catalog
+            .search(&viewer, &search)
+            .await
+            .expect("no budget of others");
     });
 }

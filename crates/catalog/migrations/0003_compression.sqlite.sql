@@ -1,0 +1,2 @@
+-- SQLite stores texts as they are.
+SELECT 1;
