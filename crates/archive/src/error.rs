@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use swath_catalog::CatalogError;
 use swath_io::cog::CogError;
+use swath_io::vector::{VectorError, VectorErrorKind};
 use swath_io::{ErrorKind, IoError};
 use thiserror::Error;
 
@@ -75,6 +76,12 @@ pub enum ArchiveError {
         #[source]
         source: Box<CogError>,
     },
+    /// A file of parcels could not be read or written.
+    #[error("{source}")]
+    Parcels {
+        /// Which, and why.
+        source: Box<VectorError>,
+    },
     /// The catalogue failed.
     #[error("the catalogue cannot be read or written")]
     Catalog {
@@ -123,6 +130,13 @@ impl ArchiveError {
         }
     }
 
+    /// Returns a [`ArchiveError::Parcels`].
+    pub(crate) fn parcels(source: VectorError) -> Self {
+        Self::Parcels {
+            source: Box::new(source),
+        }
+    }
+
     /// Returns the kind of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -135,6 +149,14 @@ impl ArchiveError {
                 _ => ErrorKind::Upstream,
             },
             Self::Store { source } => source.kind(),
+            Self::Parcels { source } => match source.kind() {
+                VectorErrorKind::Invalid => ErrorKind::Invalid,
+                VectorErrorKind::NotFound => ErrorKind::NotFound,
+                VectorErrorKind::Data => ErrorKind::Data,
+                VectorErrorKind::Limit => ErrorKind::Limit,
+                VectorErrorKind::Internal => ErrorKind::Internal,
+                _ => ErrorKind::Upstream,
+            },
             Self::Convert { source, .. } => match **source {
                 CogError::Source { .. } | CogError::Invalid { .. } | CogError::WrongRows { .. } => {
                     ErrorKind::Data

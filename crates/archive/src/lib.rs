@@ -7,6 +7,7 @@
 //! 4. [`item`] turns a product and the places of its files into a STAC 1.1 item.
 //!
 //! [`read_answer`] and [`read_feed`] make items of what other platforms say of their products.
+//! Parcels become versions of a set: [`ParcelImport`], [`open_set`].
 //! What is held is kept by [`Backup`] and [`Restore`], and looked after by [`Scrub`].
 
 mod answers;
@@ -17,6 +18,7 @@ mod footprint;
 mod ingest;
 mod item;
 mod package;
+mod parcels;
 mod product;
 mod scrub;
 mod source;
@@ -25,7 +27,7 @@ mod xml;
 pub use answers::{Answer, Refusal, read_answer, read_feed};
 pub use backup::{
     ArchivePart, Backup, BackupFile, BackupOptions, BackupReport, FileRole, HomeFile, Manifest,
-    Restore, RestoreOptions, RestoreReport,
+    Restore, RestoreOptions, RestoreReport, RestoreTarget,
 };
 pub use error::ArchiveError;
 pub use footprint::Footprint;
@@ -34,6 +36,10 @@ pub use ingest::{
 };
 pub use item::{PlacedAsset, PlacedOriginal, item};
 pub use package::Package;
+pub use parcels::{
+    CropCounts, DuplicateIds, HcatMapping, ImportOptions, ImportReport, OpenedSet,
+    PERSONAL_COLUMNS, ParcelImport, Refused, UnmappedCrop, open_set, timezone_of,
+};
 pub use product::{
     Algorithm, BandField, Grid, ManifestEntry, Product, ProductAsset, ProductVersion, RasterSpec,
     read as read_products,

@@ -11,7 +11,7 @@ use crate::digest::sha256_of;
 /// Name of the manifest in a backup.
 pub(crate) const MANIFEST: &str = "swath-backup.json";
 /// The layout that this program writes, and the newest one that it reads.
-pub(crate) const FORMAT: u64 = 1;
+pub(crate) const FORMAT: u64 = 2;
 /// Largest manifest, in bytes.
 const MANIFEST_BYTES_MAX: u64 = 4 << 20;
 
@@ -30,6 +30,9 @@ pub struct Manifest {
     pub collections: u64,
     /// Number of items.
     pub items: u64,
+    /// Number of parcel sets.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub parcel_sets: u64,
     /// The archive that items refer to.
     pub archive: ArchivePart,
     /// Files of the backup but for objects, which `objects` lists.
@@ -61,6 +64,10 @@ pub enum FileRole {
     Items,
     /// One object of the archive per line.
     Objects,
+    /// One parcel set with its versions per line.
+    ParcelSets,
+    /// The file of a version of a parcel set, named by its digest.
+    ParcelSetFile,
     /// The configuration.
     Configuration,
     /// The tokens of the server, as hashes.
@@ -68,16 +75,23 @@ pub enum FileRole {
 }
 
 impl FileRole {
-    /// Returns the name of such a file.
+    /// Returns the name of such a file in the folder of a run; versions of parcel sets lie elsewhere.
     pub(crate) fn file_name(self) -> &'static str {
         match self {
             Self::Collections => "collections.ndjson",
             Self::Items => "items.ndjson",
             Self::Objects => "objects.ndjson",
+            Self::ParcelSets => "parcel_sets.ndjson",
+            Self::ParcelSetFile => "version.parquet",
             Self::Configuration => "swath.toml",
             Self::Tokens => "tokens.json",
         }
     }
+}
+
+/// True for a number that manifests of format 1 do not have.
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// One file of a backup.
@@ -182,6 +196,7 @@ mod tests {
             completed: "2026-01-01T00:01:00Z".into(),
             collections: 11,
             items: 4,
+            parcel_sets: 0,
             archive: ArchivePart {
                 roots: serde_json::from_str("[\"archive:\"]").expect("roots"),
                 is_copied: false,
@@ -217,9 +232,19 @@ mod tests {
     }
 
     #[test]
+    fn a_manifest_of_format_1_is_whole() {
+        let mut old = manifest();
+        old.format = 1;
+        old.digest = old.own_digest();
+        let text = old.bytes();
+        assert!(!String::from_utf8_lossy(&text).contains("parcel_sets"));
+        assert_eq!(Manifest::parse(&text, "m").expect("whole"), old);
+    }
+
+    #[test]
     fn a_newer_format_is_named() {
         let text = String::from_utf8(manifest().bytes().to_vec()).expect("UTF-8");
-        let newer = text.replace("\"format\": 1", "\"format\": 7");
+        let newer = text.replace("\"format\": 2", "\"format\": 7");
         let error = Manifest::parse(newer.as_bytes(), "m").expect_err("newer");
         assert!(error.to_string().contains("format 7"), "{error}");
     }

@@ -2,12 +2,15 @@
 //!
 //! ```text
 //! swath-backup.json                    the manifest, written last
-//! snapshots/<moment>/collections.ndjson, items.ndjson, objects.ndjson, swath.toml, tokens.json
+//! snapshots/<moment>/collections.ndjson, items.ndjson, parcel_sets.ndjson, objects.ndjson, swath.toml,
+//!                    tokens.json
 //! objects/<key>                        objects of the archive
+//! parcels/<sha256>.parquet             files of versions of parcel sets
 //! ```
 //!
 //! 1. What a cut off run left is removed; the manifest of the backup before, if any, is read.
-//! 2. Collections and items are copied from one look at the database (`lines`).
+//! 2. Collections, items and parcel sets are copied from one look at the database (`lines`), then the
+//!    files of the sets (`sets`).
 //! 3. Objects are copied, but for those that the backup has (`objects`).
 //! 4. The manifest is written: it takes the place of the one before.
 //! 5. What only the backup before needed is removed.
@@ -18,16 +21,17 @@ mod lines;
 mod manifest;
 mod objects;
 mod restore;
+mod sets;
 
 use bytes::Bytes;
 use chrono::Utc;
 use serde::Serialize;
 use swath_access::Viewer;
-use swath_catalog::Catalog;
+use swath_catalog::{Catalog, ParcelSetCopy};
 use swath_io::{ErrorKind, StoreWriter, Stores};
 
 pub use manifest::{ArchivePart, BackupFile, FileRole, Manifest};
-pub use restore::{Restore, RestoreOptions, RestoreReport};
+pub use restore::{Restore, RestoreOptions, RestoreReport, RestoreTarget};
 
 use self::lines::{LineReader, LineWriter};
 use self::manifest::FORMAT;
@@ -112,6 +116,8 @@ impl Backup<'_> {
         self.check_forgotten(previous.as_ref())?;
         self.sweep().await?;
         let mut copied = self.copy_catalog(shown).await?;
+        let set_files = self.copy_set_files(&copied.sets, shown).await?;
+        copied.files.extend(set_files);
         let counts = match self.options.has_assets {
             true => {
                 let shown = |done, total| shown("objects", done, total);
@@ -129,6 +135,7 @@ impl Backup<'_> {
             completed: datetime_text(Utc::now()),
             collections: copied.collections,
             items: copied.items,
+            parcel_sets: copied.sets.len() as u64,
             archive: ArchivePart {
                 roots: self.stores.href_roots(&self.archive),
                 is_copied: self.options.has_assets,
@@ -171,7 +178,7 @@ impl Backup<'_> {
     }
 
     async fn sweep(&self) -> Result<(), ArchiveError> {
-        for folder in [SNAPSHOTS, "objects"] {
+        for folder in [SNAPSHOTS, "objects", sets::FOLDER] {
             let swept = self.target.sweep(folder).await;
             swept.map_err(ArchiveError::store)?;
         }
@@ -192,6 +199,7 @@ impl Backup<'_> {
             folder,
             collections: 0,
             items: 0,
+            sets: Vec::new(),
             files: Vec::new(),
         };
         let begin = |role| LineWriter::begin(&self.target, &copied.folder, role);
@@ -222,8 +230,15 @@ impl Backup<'_> {
             }
             shown("items", items, snapshot.items());
         }
+        files.push(lines.finish().await?);
+        let sets = snapshot.parcel_sets().await;
+        copied.sets = sets.map_err(ArchiveError::catalog)?;
         // The database keeps what a look shows: it is not held while objects are copied.
         drop(snapshot);
+        let mut lines = begin(FileRole::ParcelSets).await?;
+        for set in &copied.sets {
+            lines.write(set).await?;
+        }
         files.push(lines.finish().await?);
         for file in &self.options.files {
             let mut lines = begin(file.role).await?;
@@ -299,6 +314,13 @@ impl Backup<'_> {
                 unneeded.push(object.key);
             }
         }
+        let versions = self.target.list(sets::FOLDER).await;
+        for object in versions.map_err(ArchiveError::store)? {
+            let is_needed = manifest.files.iter().any(|file| file.name == object.key);
+            if !is_needed && sets::is_of_a_version(&object.key) {
+                unneeded.push(object.key);
+            }
+        }
         unneeded.extend(counts.unneeded.iter().cloned());
         for key in &unneeded {
             let removed = self.target.delete(key).await;
@@ -314,6 +336,7 @@ struct CatalogFiles {
     folder: String,
     collections: u64,
     items: u64,
+    sets: Vec<ParcelSetCopy>,
     files: Vec<BackupFile>,
 }
 
@@ -355,6 +378,7 @@ fn is_of_a_run(key: &str) -> bool {
         FileRole::Collections,
         FileRole::Items,
         FileRole::Objects,
+        FileRole::ParcelSets,
         FileRole::Configuration,
         FileRole::Tokens,
     ];

@@ -2,9 +2,10 @@
 //!
 //! 1. The manifest is read, every file of it digested, every object looked for ([`Restore::check`]).
 //! 2. Objects go to the archive, each compared with its digest on the way.
-//! 3. Collections and items go into the catalogue, all in one transaction.
+//! 3. Files of parcel sets go to their place, each compared with its digest.
+//! 4. Collections, items and parcel sets go into the catalogue, all in one transaction.
 //!
-//! Cut off before the end of step 3, the catalogue is as it was; the same command goes on, and finds
+//! Cut off before the end of step 4, the catalogue is as it was; the same command goes on, and finds
 //! the objects that are there already.
 
 use bytes::Bytes;
@@ -13,7 +14,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use swath_access::Viewer;
 use swath_catalog::{
-    Catalog, CatalogError, CollectionCopy, ItemCopy, Restoration, RestoreCounts, RestoreMode,
+    Catalog, CatalogError, CollectionCopy, ItemCopy, ParcelSetCopy, Restoration, RestoreCounts,
+    RestoreMode,
 };
 use swath_io::{HrefRoots, IoError, StoreWriter};
 
@@ -51,6 +53,17 @@ pub struct Restore {
     manifest: Manifest,
 }
 
+/// Where a backup is restored to.
+#[derive(Debug, Clone, Copy)]
+pub struct RestoreTarget<'a> {
+    /// The catalogue.
+    pub catalog: &'a Catalog,
+    /// Where objects go.
+    pub archive: &'a StoreWriter,
+    /// Where the files of parcel sets go.
+    pub parcels: &'a StoreWriter,
+}
+
 /// What a restore did.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct RestoreReport {
@@ -62,6 +75,10 @@ pub struct RestoreReport {
     pub collections_kept: u64,
     /// Items that were there and stayed.
     pub items_kept: u64,
+    /// Parcel sets written, with all their versions.
+    pub parcel_sets: u64,
+    /// Parcel sets that were there and stayed.
+    pub parcel_sets_kept: u64,
     /// Items whose assets are now looked for elsewhere.
     pub items_moved: u64,
     /// Objects of the backup.
@@ -150,19 +167,21 @@ impl Restore {
         Ok(Some(fetched.map_err(ArchiveError::store)?.bytes))
     }
 
-    /// Restores objects into `archive`, then collections and items into `catalog`; the backup was
-    /// checked before.
+    /// Restores objects and files of parcel sets, then what the catalogue holds; the backup was checked
+    /// before.
     ///
     /// # Errors
     /// Where the catalogue is not empty (in [`RestoreMode::Empty`]), an object is damaged, a store or
     /// the catalogue fails. Then the catalogue is as it was.
     pub async fn run(
         &self,
-        catalog: &Catalog,
-        archive: &StoreWriter,
+        target: RestoreTarget<'_>,
         options: RestoreOptions,
         shown: &(dyn Fn(&'static str, u64, u64) + Sync),
     ) -> Result<RestoreReport, ArchiveError> {
+        let RestoreTarget {
+            catalog, archive, ..
+        } = target;
         let mut report = RestoreReport::default();
         if options.mode == RestoreMode::Empty {
             // Said before gigabytes are copied; dropped, it changes nothing.
@@ -170,6 +189,7 @@ impl Restore {
         }
         self.restore_objects(archive, options, &mut report, shown)
             .await?;
+        let sets = self.restore_sets(target, options.mode).await?;
         let part = &self.manifest.archive;
         let is_same = part.roots.beginnings().first().map(String::as_str)
             == Some(archive.href("").trim_end_matches('/'));
@@ -182,9 +202,35 @@ impl Restore {
             .await?;
         self.restore_items(&mut restoration, moved.as_ref(), &mut report, shown)
             .await?;
+        for set in &sets {
+            let put = restoration.put_parcel_set(set).await;
+            put.map_err(ArchiveError::catalog)?;
+        }
         let counts = restoration.finish().await.map_err(ArchiveError::catalog)?;
         report.take(counts);
         Ok(report)
+    }
+
+    /// Restores the files of parcel sets, but for sets that stay.
+    async fn restore_sets(
+        &self,
+        target: RestoreTarget<'_>,
+        mode: RestoreMode,
+    ) -> Result<Vec<ParcelSetCopy>, ArchiveError> {
+        let kept = match mode {
+            RestoreMode::Merge => {
+                let sets = target.catalog.parcel_sets(&Viewer::operator()).await;
+                let sets = sets.map_err(ArchiveError::catalog)?;
+                sets.into_iter().map(|set| set.name).collect()
+            }
+            RestoreMode::Empty | RestoreMode::Replace => Vec::new(),
+        };
+        self.restore_set_files(target.parcels, &kept, mode).await
+    }
+
+    /// Returns where the backup lies.
+    pub(super) fn source(&self) -> &StoreWriter {
+        &self.source
     }
 
     async fn restore_collections(
@@ -416,6 +462,8 @@ impl RestoreReport {
         self.items = counts.items;
         self.collections_kept = counts.collections_kept;
         self.items_kept = counts.items_kept;
+        self.parcel_sets = counts.parcel_sets;
+        self.parcel_sets_kept = counts.parcel_sets_kept;
     }
 }
 

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use swath_access::Viewer;
 use swath_archive::{
-    Backup, BackupOptions, BackupReport, Restore, RestoreOptions, Scrub, ScrubOptions,
+    Backup, BackupOptions, BackupReport, Restore, RestoreOptions, RestoreTarget, Scrub,
+    ScrubOptions,
 };
 use swath_catalog::{Catalog, PutMode, RestoreMode};
 use swath_io::{AwsEnvironment, ErrorKind, StoreConfig, StoreWriter, Stores};
@@ -141,7 +142,13 @@ async fn a_backup_in_s3_is_restored_from_there() {
         is_moved: false,
         objects_at_once: 2,
     };
-    let restored = restore.run(&target, &archive, options, &|_, _, _| {}).await;
+    let parcels = writer(&stores_there, "archive:parcels");
+    let places = RestoreTarget {
+        catalog: &target,
+        archive: &archive,
+        parcels: &parcels,
+    };
+    let restored = restore.run(places, options, &|_, _, _| {}).await;
     let restored = restored.expect("restored");
     assert_eq!((restored.items, restored.objects_copied), (1, 2));
     let scrub = Scrub {

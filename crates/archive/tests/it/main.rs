@@ -5,6 +5,7 @@ mod expected;
 mod hostile;
 mod kept;
 mod key_map;
+mod parcels;
 mod place;
 mod products;
 mod recording;
