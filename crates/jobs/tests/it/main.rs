@@ -1,0 +1,7 @@
+//! The one integration binary of the crate.
+
+mod engine;
+mod leases;
+mod records;
+mod store;
+mod tasks;
