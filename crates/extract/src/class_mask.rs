@@ -3,9 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use swath_grid::{GeoBox, Point, Transform, Window};
+use swath_grid::{Crs, GeoBox, Point, Transform, Window};
 use swath_io::{DecodeScratch, DecodedBlock, FetchedBlock, GeoTiff, IoError};
 use swath_raster::Mask;
+
+use crate::ExtractError;
+use crate::dilation::{Disc, dilate};
 
 /// Decoded blocks of one class raster that are kept, in bytes of flags and values.
 const CACHE_BYTES_MAX: usize = 32 << 20;
@@ -17,6 +20,8 @@ pub struct ClassMask {
     band: usize,
     transform: Transform,
     dropped: Vec<f64>,
+    /// What dropped classes grow by, on the raster's own grid.
+    disc: Option<Disc>,
     cache: Mutex<Cache>,
 }
 
@@ -44,8 +49,36 @@ impl ClassMask {
             band,
             transform,
             dropped,
+            disc: None,
             cache: Mutex::default(),
         }
+    }
+
+    /// Returns the mask with dropped classes grown by so many metres; nodata does not grow.
+    ///
+    /// Distances are between pixel centres of the class raster, whose CRS is `crs`.
+    ///
+    /// # Errors
+    /// A CRS in degrees; a radius that is none, or absurd.
+    pub(crate) fn dilated(mut self, crs: &Crs, radius_m: f64) -> Result<Self, ExtractError> {
+        if radius_m == 0.0 {
+            return Ok(self);
+        }
+        let wrong = |reason: String| ExtractError::Grid {
+            href: self.href().to_owned(),
+            reason,
+        };
+        if crs.is_geographic() {
+            let reason = "the mask is in degrees, where a dilation in metres is no disc: warp it to a projected CRS";
+            return Err(wrong(reason.to_owned()));
+        }
+        let pixel = self.transform.resolution();
+        let pixel = Point {
+            x: pixel.x * crs.unit_to_metre(),
+            y: pixel.y * crs.unit_to_metre(),
+        };
+        self.disc = Some(Disc::new(radius_m, pixel).map_err(wrong)?);
+        Ok(self)
     }
 
     /// Fetches the blocks that decide over `window` of `geobox`, but those kept from before.
@@ -54,7 +87,7 @@ impl ClassMask {
         geobox: &GeoBox,
         window: &Window,
     ) -> Result<FetchedMask, IoError> {
-        let Some(own) = self.own_window(geobox, window) else {
+        let Some(own) = self.deciding_window(geobox, window) else {
             return Ok(FetchedMask {
                 cached: Vec::new(),
                 fetched: Vec::new(),
@@ -82,6 +115,25 @@ impl ClassMask {
             .fetch_blocks(0, Arc::from([self.band]), &missing)
             .await?;
         Ok(FetchedMask { cached, fetched })
+    }
+
+    /// Returns the rectangle of the class raster that decides over `window`.
+    fn deciding_window(&self, geobox: &GeoBox, window: &Window) -> Option<Window> {
+        let own = self.own_window(geobox, window)?;
+        let Some(disc) = &self.disc else {
+            return Some(own);
+        };
+        let size = self.raster.size();
+        let (col, row) = (
+            own.col.saturating_sub(disc.cols()),
+            own.row.saturating_sub(disc.rows()),
+        );
+        Some(Window {
+            col,
+            row,
+            width: (own.col_end() + disc.cols()).min(size.width) - col,
+            height: (own.row_end() + disc.rows()).min(size.height) - row,
+        })
     }
 
     /// Returns the rectangle of the class raster under `window`, `None` where they do not meet.
@@ -146,10 +198,62 @@ impl ClassMask {
         }
         let mut flags = vec![false; window.len() as usize];
         let lookup = self.lookup(geobox, window);
-        for block in &blocks {
-            self.mark(block, window, &lookup, &mut flags);
+        match (&self.disc, self.deciding_window(geobox, window)) {
+            (Some(disc), Some(own)) => {
+                let kept = self.kept_after_dilation(&blocks, &own, disc);
+                mark(&own, &kept, window, &lookup, &mut flags);
+            }
+            _ => {
+                for block in &blocks {
+                    let kept: Vec<bool> = (0..block.window.len() as usize)
+                        .map(|index| {
+                            block.masks[0].is_valid(index) && !self.is_dropped(block, index)
+                        })
+                        .collect();
+                    mark(&block.window, &kept, window, &lookup, &mut flags);
+                }
+            }
         }
         Ok(Mask::from_flags(flags))
+    }
+
+    fn is_dropped(&self, block: &DecodedBlock, index: usize) -> bool {
+        self.dropped.contains(&block.bands[0].get_f64(index))
+    }
+
+    /// Returns which pixels of `own`, a rectangle of the class raster, are kept once what is dropped has grown.
+    fn kept_after_dilation(
+        &self,
+        blocks: &[Arc<DecodedBlock>],
+        own: &Window,
+        disc: &Disc,
+    ) -> Vec<bool> {
+        let (mut valid, mut dropped) = (
+            vec![false; own.len() as usize],
+            vec![false; own.len() as usize],
+        );
+        for block in blocks {
+            let Some(common) = block.window.intersection(own) else {
+                continue;
+            };
+            for row in common.row..common.row_end() {
+                for col in common.col..common.col_end() {
+                    let at = |window: &Window| {
+                        (row - window.row) as usize * window.width as usize
+                            + (col - window.col) as usize
+                    };
+                    let (from, to) = (at(&block.window), at(own));
+                    valid[to] = block.masks[0].is_valid(from);
+                    dropped[to] = valid[to] && self.is_dropped(block, from);
+                }
+            }
+        }
+        let grown = dilate(&dropped, own.width as usize, disc);
+        valid
+            .iter()
+            .zip(grown)
+            .map(|(valid, grown)| *valid && !grown)
+            .collect()
     }
 
     fn keep(&self, number: u32, block: Arc<DecodedBlock>) {
@@ -195,37 +299,6 @@ impl ClassMask {
         Some((cols, rows))
     }
 
-    fn mark(
-        &self,
-        block: &DecodedBlock,
-        window: &Window,
-        lookup: &Option<(Vec<i64>, Vec<i64>)>,
-        flags: &mut [bool],
-    ) {
-        let Some((cols, rows)) = lookup else { return };
-        let (width, part) = (window.width as usize, &block.window);
-        // Classes first, once per class pixel: data pixels are often four times as many.
-        let kept: Vec<bool> = (0..part.len() as usize)
-            .map(|index| {
-                block.masks[0].is_valid(index)
-                    && !self.dropped.contains(&block.bands[0].get_f64(index))
-            })
-            .collect();
-        for (row_index, row) in rows.iter().enumerate() {
-            let Some(part_row) = within(*row, part.row, part.height) else {
-                continue;
-            };
-            let line = &mut flags[row_index * width..(row_index + 1) * width];
-            let kept_line =
-                &kept[part_row * part.width as usize..(part_row + 1) * part.width as usize];
-            for (flag, col) in line.iter_mut().zip(cols) {
-                if let Some(part_col) = within(*col, part.col, part.width) {
-                    *flag = kept_line[part_col];
-                }
-            }
-        }
-    }
-
     /// True where the class raster and `geobox` are not turned against the axes.
     pub(crate) fn fits(&self, geobox: &GeoBox) -> bool {
         self.transform.is_axis_aligned() && geobox.transform().is_axis_aligned()
@@ -234,6 +307,32 @@ impl ClassMask {
     /// Returns the name of the class raster.
     pub(crate) fn href(&self) -> &str {
         self.raster.href()
+    }
+}
+
+/// Sets the flags of the pixels of `window` that lie in `part`, a rectangle of the class raster.
+///
+/// `kept` says, once per class pixel, which keep their value: data pixels are often four times as many.
+fn mark(
+    part: &Window,
+    kept: &[bool],
+    window: &Window,
+    lookup: &Option<(Vec<i64>, Vec<i64>)>,
+    flags: &mut [bool],
+) {
+    let Some((cols, rows)) = lookup else { return };
+    let width = window.width as usize;
+    for (row_index, row) in rows.iter().enumerate() {
+        let Some(part_row) = within(*row, part.row, part.height) else {
+            continue;
+        };
+        let line = &mut flags[row_index * width..(row_index + 1) * width];
+        let kept_line = &kept[part_row * part.width as usize..(part_row + 1) * part.width as usize];
+        for (flag, col) in line.iter_mut().zip(cols) {
+            if let Some(part_col) = within(*col, part.col, part.width) {
+                *flag = kept_line[part_col];
+            }
+        }
     }
 }
 

@@ -62,20 +62,20 @@ enum Place {
 #[derive(Debug)]
 pub(crate) struct CoverageTable {
     place: Place,
-    parcels: usize,
 }
 
 /// What a table is made from.
 pub(crate) struct CoverageInput<'a> {
     pub(crate) geobox: &'a GeoBox,
     pub(crate) rule: CoverageRule,
-    pub(crate) parcels: usize,
+    /// Positions of the parcels.
+    pub(crate) parcels: &'a [u32],
     /// Returns a parcel in the CRS of the grid; called from many threads.
     pub(crate) polygon: &'a (dyn Fn(usize) -> Result<MultiPolygon<f64>, ExtractError> + Sync),
 }
 
 impl CoverageTable {
-    /// Opens the table kept at `path`, `None` where there is none or it is damaged.
+    /// Opens the table of so many parcels kept at `path`, `None` where there is none or it is damaged.
     pub(crate) fn open(path: &Path, parcels: usize) -> Option<Self> {
         let bytes = std::fs::metadata(path).ok()?.len() as usize;
         // Marks the table as used lately; where that is not allowed it just ages.
@@ -100,7 +100,7 @@ impl CoverageTable {
         } else {
             Place::File(path.to_owned())
         };
-        (found == parcels).then_some(Self { place, parcels })
+        (found == parcels).then_some(Self { place })
     }
 
     /// Computes the table, on all threads; keeps it at `path` if one is given and can be written.
@@ -112,7 +112,7 @@ impl CoverageTable {
         path: Option<&Path>,
     ) -> Result<Self, ExtractError> {
         let order = row_order(input)?;
-        let mut writer = TableWriter::create(path, input.parcels);
+        let mut writer = TableWriter::create(path, input.parcels.len());
         let mut kept = Some(Vec::new());
         let mut kept_bytes = 0;
         for group in order.chunks(CHUNK_PARCELS) {
@@ -138,15 +138,15 @@ impl CoverageTable {
                 return Err(ExtractError::Cache { reason });
             }
         };
-        Ok(Self {
-            place,
-            parcels: input.parcels,
-        })
+        Ok(Self { place })
     }
 
-    /// Returns the number of parcels.
-    pub(crate) fn parcels(&self) -> usize {
-        self.parcels
+    /// Returns the bytes of memory that it takes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        match &self.place {
+            Place::Memory(chunks) => chunks.iter().map(|chunk| chunk.memory_bytes()).sum(),
+            Place::File(_) | Place::Scratch(_) => 0,
+        }
     }
 
     /// Returns the chunks in the order of first rows.
@@ -200,10 +200,11 @@ impl Iterator for ChunkIter {
 /// Returns first row on the grid and number of each parcel, ordered.
 fn row_order(input: &CoverageInput) -> Result<Vec<(u32, u32)>, ExtractError> {
     let transform = *input.geobox.transform();
-    let mut keyed = (0..input.parcels)
-        .into_par_iter()
+    let mut keyed = input
+        .parcels
+        .par_iter()
         .map(|parcel| {
-            let polygon = (input.polygon)(parcel)?;
+            let polygon = (input.polygon)(*parcel as usize)?;
             let rows = polygon
                 .iter()
                 .flat_map(|part| part.exterior().0.iter())
@@ -218,7 +219,7 @@ fn row_order(input: &CoverageInput) -> Result<Vec<(u32, u32)>, ExtractError> {
             let first = rows.fold(f64::INFINITY, f64::min);
             // Parcels without any vertex and those above the grid go first, with row 0.
             let first = if first.is_finite() { first } else { 0.0 };
-            Ok((first.floor().max(0.0) as u32, parcel as u32))
+            Ok((first.floor().max(0.0) as u32, *parcel))
         })
         .collect::<Result<Vec<_>, ExtractError>>()?;
     keyed.par_sort_unstable();
@@ -465,7 +466,7 @@ mod tests {
         let input = CoverageInput {
             geobox: &geobox,
             rule: CoverageRule::Fraction,
-            parcels: 9,
+            parcels: &[0, 1, 2, 3, 4, 5, 6, 7, 8],
             polygon: &square,
         };
         CoverageTable::compute(&input, path).expect("computes")

@@ -72,6 +72,38 @@ pub enum ExtractError {
         /// Why, and what to do.
         reason: String,
     },
+    /// The log or a file of an extract table is damaged or of a kind that is not known.
+    #[error("table {href}: {reason}")]
+    Table {
+        /// The table, or the object of it.
+        href: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The table was made with other options.
+    #[error("table {href}: {reason}; use another table, or the options of this one")]
+    OtherTable {
+        /// The table.
+        href: String,
+        /// The first difference.
+        reason: String,
+    },
+    /// Others commit so often that there was no number to be had.
+    #[error("table {href}: others took {attempts} commit numbers in a row; try again")]
+    Contended {
+        /// The table.
+        href: String,
+        /// Numbers tried.
+        attempts: u32,
+    },
+    /// The database that decides on commits failed.
+    #[error("commits of {href}: {reason}")]
+    Ledger {
+        /// The table.
+        href: String,
+        /// What the database said.
+        reason: String,
+    },
     /// A limit was reached.
     #[error("{reason}")]
     Limit {
@@ -93,12 +125,24 @@ impl From<IoError> for ExtractError {
 }
 
 impl ExtractError {
+    /// True where the data of one item are at fault, and others can be measured.
+    pub fn is_own_fault(&self) -> bool {
+        !matches!(self, Self::Parcel { .. })
+            && matches!(self.kind(), ErrorKind::Data | ErrorKind::NotFound)
+    }
+
     /// Returns the kind of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Io(error) => error.kind(),
-            Self::Parcel { .. } | Self::Grid { .. } | Self::Items { .. } => ErrorKind::Data,
-            Self::NoBand { .. } | Self::Options { .. } => ErrorKind::Invalid,
+            Self::Parcel { .. } | Self::Grid { .. } | Self::Items { .. } | Self::Table { .. } => {
+                ErrorKind::Data
+            }
+            Self::NoBand { .. } | Self::Options { .. } | Self::OtherTable { .. } => {
+                ErrorKind::Invalid
+            }
+            Self::Contended { .. } => ErrorKind::Conflict,
+            Self::Ledger { .. } => ErrorKind::Upstream,
             Self::Output { .. } | Self::Cache { .. } | Self::Scratch { .. } => ErrorKind::Upstream,
             Self::NoItems { .. } => ErrorKind::NotFound,
             Self::Limit { .. } => ErrorKind::Limit,

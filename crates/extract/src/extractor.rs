@@ -4,20 +4,22 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use geo_types::MultiPolygon;
-use swath_grid::{Crs, GeoBox, Projector, ShiftOptions};
+use swath_grid::{GeoBox, ShiftOptions};
 use swath_io::GeoTiff;
-use swath_io::vector::{ParcelSource, inner_buffer, project_parcel};
+use swath_io::vector::{ParcelGeometry, ParcelSource};
 use swath_raster::CoverageRule;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::ExtractError;
 use crate::coverage_table::{CoverageInput, CoverageTable};
+use crate::pass::{UnitGround, UnitParcels};
+use crate::placement::Placement;
+use crate::selection::Selection;
 
-/// Part of a pixel by which a projected edge may miss the true curve.
-const EDGE_TOLERANCE_PX: f64 = 1e-3;
-/// Widest transverse Mercator zone half, in degrees, that a buffer of mixed places is computed in.
-const UTM_ZONE_DEGREES: f64 = 6.0;
+/// Bytes of coverage tables that are kept in memory, beyond which all but the newest are let go.
+const TABLES_BYTES_MAX: usize = 256 << 20;
+/// Units whose parcels are kept, beyond which all are let go.
+const UNITS_KEPT_MAX: usize = 64;
 
 /// How parcels are measured.
 #[derive(Debug, Clone)]
@@ -69,6 +71,7 @@ pub struct Extractor {
     pub(crate) options: MeasureOptions,
     tables: tokio::sync::Mutex<HashMap<u64, Arc<CoverageTable>>>,
     shifts: std::sync::Mutex<Vec<UsedShift>>,
+    units: tokio::sync::Mutex<HashMap<u64, Arc<UnitParcels>>>,
 }
 
 impl Extractor {
@@ -82,11 +85,19 @@ impl Extractor {
                 reason: "the buffer is not a number of metres".to_owned(),
             });
         }
+        if options.buffer_m < 0.0 && parcels.geometry == ParcelGeometry::Points {
+            return Err(ExtractError::Options {
+                reason:
+                    "points cannot shrink: give a buffer above 0, the radius in metres, or none"
+                        .to_owned(),
+            });
+        }
         Ok(Self {
             parcels,
             options,
             tables: Default::default(),
             shifts: Default::default(),
+            units: Default::default(),
         })
     }
 
@@ -127,9 +138,22 @@ impl Extractor {
     /// # Errors
     /// Where a parcel cannot be brought to the grid.
     pub(crate) async fn table(&self, raster: &GeoTiff) -> Result<Arc<CoverageTable>, ExtractError> {
-        let geobox = Self::geobox(raster)?;
-        let placement = Placement::new(&self.parcels.crs, &geobox, &self.options, raster.href())?;
-        let key = self.key(&geobox, &placement);
+        self.table_on(Self::geobox(raster)?, raster.href(), None)
+            .await
+    }
+
+    /// Returns the coverage of all parcels, or of some, on a grid; `href` names it in messages.
+    ///
+    /// # Errors
+    /// As [`Extractor::table`].
+    pub(crate) async fn table_on(
+        &self,
+        geobox: GeoBox,
+        href: &str,
+        only: Option<Arc<Selection>>,
+    ) -> Result<Arc<CoverageTable>, ExtractError> {
+        let placement = Placement::new(&self.parcels.crs, &geobox, &self.options, href)?;
+        let key = self.key(&geobox, &placement, only.as_deref());
         // The lock is held while a table is computed: two items of one grid must not both do it.
         let mut tables = self.tables.lock().await;
         if let Some(table) = tables.get(&key) {
@@ -144,10 +168,14 @@ impl Extractor {
             .as_ref()
             .map(|folder| folder.join(format!("{key:016x}.coverage")));
         let table = tokio::task::spawn_blocking(move || {
-            let count = parcels.parcels.len();
+            let all = parcels.parcels.len();
+            let numbers: Vec<u32> = match &only {
+                Some(only) => only.iter().collect(),
+                None => (0..all as u32).collect(),
+            };
             if let Some(kept) = path
                 .as_deref()
-                .and_then(|path| CoverageTable::open(path, count))
+                .and_then(|path| CoverageTable::open(path, numbers.len()))
             {
                 return Ok(kept);
             }
@@ -155,7 +183,7 @@ impl Extractor {
             let input = CoverageInput {
                 geobox: &geobox,
                 rule,
-                parcels: count,
+                parcels: &numbers,
                 polygon: &polygon,
             };
             CoverageTable::compute(&input, path.as_deref())
@@ -164,8 +192,40 @@ impl Extractor {
             reason: error.to_string(),
         })??;
         let table = Arc::new(table);
+        let kept_bytes: usize = tables.values().map(|table| table.memory_bytes()).sum();
+        if kept_bytes > TABLES_BYTES_MAX {
+            tables.clear();
+        }
         tables.insert(key, table.clone());
         Ok(table)
+    }
+
+    /// Returns which parcels a unit owns, and in which of its slices they lie; kept from unit to unit.
+    ///
+    /// # Errors
+    /// Where a parcel cannot be brought to the unit's grid.
+    pub(crate) async fn unit_parcels(
+        &self,
+        ground: UnitGround,
+    ) -> Result<Arc<UnitParcels>, ExtractError> {
+        let key = ground.digest();
+        // The lock is held meanwhile: two units of one ground must not both do it.
+        let mut units = self.units.lock().await;
+        if let Some(found) = units.get(&key) {
+            return Ok(found.clone());
+        }
+        let (parcels, options) = (self.parcels.clone(), self.options.clone());
+        let found =
+            tokio::task::spawn_blocking(move || UnitParcels::find(parcels, &options, ground));
+        let found = found.await.map_err(|error| ExtractError::Cache {
+            reason: error.to_string(),
+        })??;
+        let found = Arc::new(found);
+        if units.len() >= UNITS_KEPT_MAX {
+            units.clear();
+        }
+        units.insert(key, found.clone());
+        Ok(found)
     }
 
     /// Frees the geometry once the parcels are on the grid of `raster`, the only one to come.
@@ -180,12 +240,13 @@ impl Extractor {
         Ok(())
     }
 
-    fn key(&self, geobox: &GeoBox, placement: &Placement) -> u64 {
-        let text = format!(
-            "{:016x} {} {} {:?} {} {:?} {:?} {} {}",
+    fn key(&self, geobox: &GeoBox, placement: &Placement, only: Option<&Selection>) -> u64 {
+        let mut text = format!(
+            "{:016x} {} {} {:?} {:?} {} {:?} {:?} {} {}",
             self.parcels.digest,
             self.parcels.id_field,
             self.parcels.parcels.len(),
+            self.parcels.geometry,
             self.options.rule,
             self.options.buffer_m,
             geobox.transform().to_gdal().map(f64::to_bits),
@@ -193,6 +254,10 @@ impl Extractor {
             geobox.crs().to_wkt(),
             placement.describe(&self.parcels.crs),
         );
+        // Keys of whole sets stay what they were before parts were kept.
+        if let Some(only) = only {
+            text += &format!(" {:016x}", only.digest());
+        }
         xxh3_64(text.as_bytes())
     }
 
@@ -214,124 +279,4 @@ impl Extractor {
             shifts.push(used);
         }
     }
-}
-
-/// How a parcel gets from its file to a grid.
-#[derive(Debug, Clone)]
-struct Placement {
-    projector: Projector,
-    edge_tolerance: f64,
-    buffer_m: f64,
-    /// Where the buffer is computed, if not in the CRS of the grid: there and on to the grid.
-    detour: Option<(Projector, Projector)>,
-}
-
-impl Placement {
-    fn new(
-        parcels: &Crs,
-        geobox: &GeoBox,
-        options: &MeasureOptions,
-        href: &str,
-    ) -> Result<Self, ExtractError> {
-        let shift = ShiftOptions {
-            accuracy_max_m: options.shift_accuracy_max_m,
-        };
-        let between = |from: &Crs, to: &Crs| {
-            Projector::new(from, to, &shift).map_err(|error| ExtractError::Grid {
-                href: href.to_owned(),
-                reason: error.to_string(),
-            })
-        };
-        let projector = between(parcels, geobox.crs())?;
-        let resolution = geobox.transform().resolution();
-        let edge_tolerance = resolution.x.min(resolution.y) * EDGE_TOLERANCE_PX;
-        let mut placement = Self {
-            projector,
-            edge_tolerance,
-            buffer_m: options.buffer_m,
-            detour: None,
-        };
-        if options.buffer_m != 0.0 && !measures_metres(geobox.crs()) {
-            let middle = if measures_metres(parcels) {
-                parcels.clone()
-            } else {
-                utm_of(geobox, href)?
-            };
-            placement.detour = Some((between(parcels, &middle)?, between(&middle, geobox.crs())?));
-        }
-        Ok(placement)
-    }
-
-    fn place(
-        &self,
-        source: &ParcelSource,
-        parcel: usize,
-    ) -> Result<MultiPolygon<f64>, ExtractError> {
-        let failed = |error: swath_io::vector::VectorError| ExtractError::Parcel {
-            parcel_id: source.parcels.id(parcel).to_owned(),
-            reason: error.to_string(),
-        };
-        let polygon = source.parcels.polygon(parcel);
-        let project = |polygon: MultiPolygon<f64>, projector: &Projector, tolerance: f64| {
-            if projector.is_identity() {
-                return Ok(polygon);
-            }
-            project_parcel(&polygon, projector, tolerance).map_err(failed)
-        };
-        if let Some((there, onward)) = &self.detour {
-            // A millimetre on the way: the grid's own unit may be degrees.
-            let polygon = project(polygon, there, 1e-3)?;
-            return project(
-                inner_buffer(&polygon, self.buffer_m),
-                onward,
-                self.edge_tolerance,
-            );
-        }
-        let polygon = project(polygon, &self.projector, self.edge_tolerance)?;
-        Ok(if self.buffer_m == 0.0 {
-            polygon
-        } else {
-            inner_buffer(&polygon, self.buffer_m)
-        })
-    }
-
-    fn describe(&self, parcels: &Crs) -> String {
-        let detour = self.detour.is_some();
-        format!(
-            "{} {} {} {detour}",
-            parcels.to_wkt(),
-            self.projector.method(),
-            self.projector.accuracy_m()
-        )
-    }
-}
-
-/// True for a projected CRS in metres whose metres are metres on the ground, near enough.
-fn measures_metres(crs: &Crs) -> bool {
-    let is_web_mercator = matches!(crs.epsg(), Some(3857 | 3785 | 900_913));
-    !crs.is_geographic() && !is_web_mercator && (crs.unit_to_metre() - 1.0).abs() < 1e-9
-}
-
-/// Returns the UTM zone under the middle of a grid.
-fn utm_of(geobox: &GeoBox, href: &str) -> Result<Crs, ExtractError> {
-    let wrong = |reason: String| ExtractError::Grid {
-        href: href.to_owned(),
-        reason,
-    };
-    let bounds = geobox.bounds();
-    let mut middle = [swath_grid::Point {
-        x: (bounds.min_x + bounds.max_x) / 2.0,
-        y: (bounds.min_y + bounds.max_y) / 2.0,
-    }];
-    let any = ShiftOptions {
-        accuracy_max_m: f64::INFINITY,
-    };
-    let to_degrees = Crs::from_epsg(4326)
-        .and_then(|wgs84| Projector::new(geobox.crs(), &wgs84, &any))
-        .and_then(|projector| projector.project(&mut middle));
-    to_degrees.map_err(|error| wrong(error.to_string()))?;
-    let zone =
-        (((middle[0].x + 180.0) / UTM_ZONE_DEGREES).floor() as i64).rem_euclid(60) as u32 + 1;
-    let base = if middle[0].y < 0.0 { 32_700 } else { 32_600 };
-    Crs::from_epsg(base + zone).map_err(|error| wrong(error.to_string()))
 }

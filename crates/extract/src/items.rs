@@ -27,7 +27,7 @@ const JSON_BYTES_MAX: u64 = 256 << 20;
 const DEPTH_MAX: usize = 32;
 
 /// What to do about an asset that lies outside of its collection.
-const PREFIXES_HINT: &str = "swath:prefixes of its collection say where assets may lie";
+pub(crate) const PREFIXES_HINT: &str = "swath:prefixes of its collection say where assets may lie";
 
 /// One asset of an item to measure.
 #[derive(Debug, Clone)]

@@ -5,28 +5,49 @@
 //!    pixels into exact statistics (`raster`).
 //! 3. [`extract`] does so for many images in the order of time, with a journal; [`zonal`] for one raster.
 //!
+//! 4. [`plan_units`] compares units of work with an extract table; [`UnitDesk`] measures one and writes its rows.
+//!
 //! Pixels are never kept beyond their unit: memory does not grow with image, season or country.
 
+mod bands;
 mod class_mask;
+mod conversion;
 mod coverage_record;
 mod coverage_table;
+mod dilation;
 mod error;
 mod extractor;
 mod items;
 mod journal;
 mod measure;
 mod output;
+pub mod pass;
+mod placement;
+mod plan;
+mod points;
 mod run;
 mod scan;
+mod selection;
+mod slices;
+pub mod table;
+mod table_copy;
+mod task;
 mod units;
 mod values;
 mod zonal;
 
 pub use class_mask::ClassMask;
+pub use conversion::Conversion;
 pub use error::ExtractError;
 pub use extractor::{Extractor, MeasureOptions, UsedShift};
 pub use items::{ItemAsset, ItemList, ItemSource, Skipped, find_items, raster_datetime};
 pub use measure::{BandRef, ClassRow, Measured, OffGrid, Row};
 pub use output::{Columns, OutputFormat, RowItem, RowNames, RowWriter, STATISTICS};
+pub use plan::{
+    ExtractPlan, PLAN_FORMAT, PlannedCollection, PlannedMeasure, PlannedParcelFile, PlannedParcels,
+    PlannedUnit, UnitPlan, plan_units,
+};
 pub use run::{ExtractOptions, ExtractReport, Progress, extract};
+pub use table_copy::{CopyReport, copy_to_postgres};
+pub use task::{UnitDesk, UnitOutcome, is_unit_fault};
 pub use zonal::{MaskRequest, ZonalOptions, ZonalReport, choose_bands, zonal};

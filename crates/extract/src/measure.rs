@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
+use swath_grid::{GeoBox, Window};
 use swath_io::GeoTiff;
-use swath_raster::{CoverageRule, ValueStatistics};
+use swath_raster::{CoverageRule, DataType, ValueStatistics};
 
 use crate::ExtractError;
 use crate::class_mask::ClassMask;
+use crate::conversion::Conversion;
 use crate::extractor::Extractor;
-use crate::scan::{BandResult, Scan, ScanResult, ScanSource, scan};
+use crate::scan::{BandPlan, BandResult, ClassCount, Scan, ScanResult, scan};
+use crate::selection::Selection;
+use crate::slices::{ScanSlice, ScanSource};
+use crate::units::BlockLayout;
 
 /// One band to measure.
 #[derive(Debug, Clone)]
@@ -25,6 +30,8 @@ pub struct BandRef {
     pub offset: f64,
     /// True for a band of classes, which are counted one by one.
     pub is_class: bool,
+    /// What of it is averaged.
+    pub conversion: Conversion,
 }
 
 /// One row: a parcel and a band.
@@ -77,10 +84,70 @@ pub enum OffGrid {
     LeaveOut,
 }
 
+/// Which parcels and pixels a scan takes.
+#[derive(Debug, Clone)]
+pub(crate) struct ScanScope {
+    /// Those whose coverage is kept for the grid; `None`: all.
+    pub(crate) near: Option<Arc<Selection>>,
+    /// The parcels; `None`: all of those.
+    pub(crate) selection: Option<Arc<Selection>>,
+    /// What masks.
+    pub(crate) masks: Arc<[ClassMask]>,
+    /// True where masks hold for bands of classes too.
+    pub(crate) masks_classes: bool,
+}
+
 /// Bands that one scan reads, with their places in the order asked for.
 struct Group {
     places: Vec<usize>,
     sources: Vec<(Arc<GeoTiff>, Vec<usize>)>,
+}
+
+/// Results of bands, one scan or several.
+#[derive(Debug)]
+pub(crate) struct BandResults {
+    by_band: Vec<Option<(Arc<ScanResult>, usize)>>,
+    /// Stored bytes of the blocks that were read.
+    pub(crate) bytes: u64,
+}
+
+impl BandResults {
+    /// Returns the results of no band yet.
+    pub(crate) fn new(bands: usize) -> Self {
+        Self {
+            by_band: vec![None; bands],
+            bytes: 0,
+        }
+    }
+
+    /// Adds a scan whose results are those of `places`, in order.
+    pub(crate) fn put(&mut self, result: ScanResult, places: &[usize]) {
+        self.bytes += result.bytes;
+        let result = Arc::new(result);
+        for (index, place) in places.iter().enumerate() {
+            self.by_band[*place] = Some((result.clone(), index));
+        }
+    }
+
+    /// Returns the result of a parcel in a band; `None` where it is off its grid.
+    pub(crate) fn of(&self, parcel: usize, band: usize) -> Option<BandResult> {
+        let (result, index) = self.by_band[band].as_ref()?;
+        result.of(parcel).get(*index).copied()
+    }
+
+    /// True of a parcel that is known to lie on the grid of a band.
+    pub(crate) fn is_on_grid(&self, parcel: usize) -> bool {
+        let mut scans = self.by_band.iter().flatten();
+        scans.any(|(result, _)| !result.of(parcel).is_empty() && !result.is_vanished(parcel))
+    }
+
+    /// Returns the class counts of a parcel in a band of classes, by rising class.
+    pub(crate) fn classes(&self, parcel: usize, band: usize) -> &[ClassCount] {
+        match &self.by_band[band] {
+            Some((result, index)) => result.classes(parcel, *index),
+            None => &[],
+        }
+    }
 }
 
 impl Extractor {
@@ -94,49 +161,64 @@ impl Extractor {
         masks: Arc<[ClassMask]>,
         off_grid: OffGrid,
     ) -> Result<Measured, ExtractError> {
-        let mut results: Vec<Option<(Arc<ScanResult>, usize)>> = vec![None; bands.len()];
-        let mut measured = Measured::default();
-        for group in self.groups(bands) {
-            let result = Arc::new(self.scan_group(bands, &group, masks.clone()).await?);
-            measured.bytes += result.bytes;
-            for (index, place) in group.places.iter().enumerate() {
-                results[*place] = Some((result.clone(), index));
-            }
-        }
+        let scope = ScanScope {
+            near: None,
+            selection: None,
+            masks,
+            masks_classes: true,
+        };
+        let results = self.scan_bands(bands, &scope).await?;
+        let mut measured = Measured {
+            bytes: results.bytes,
+            ..Measured::default()
+        };
         for parcel in 0..self.parcels.parcels.len() {
-            let of = |result: &Option<(Arc<ScanResult>, usize)>| {
-                result
-                    .as_ref()
-                    .and_then(|(result, index)| result.of(parcel)[*index])
-            };
-            if results.iter().all(|result| of(result).is_none()) {
+            if (0..bands.len()).all(|band| results.of(parcel, band).is_none()) {
                 measured.off_grid += 1;
                 if off_grid == OffGrid::LeaveOut {
                     continue;
                 }
             }
-            for (index, (band, result)) in bands.iter().zip(&results).enumerate() {
+            for (index, band) in bands.iter().enumerate() {
+                let place = RowPlace {
+                    parcel: parcel as u32,
+                    band: index as u32,
+                };
+                let result = results.of(parcel, index);
                 measured
                     .rows
-                    .push(row(parcel, index, band, of(result), self.options.rule));
-                if let Some((result, in_scan)) = result.as_ref().filter(|_| band.is_class) {
-                    let classes = result.classes(parcel, *in_scan).iter();
-                    measured.classes.extend(classes.map(|found| ClassRow {
-                        parcel: parcel as u32,
-                        band: index as u32,
-                        class: found.class,
-                        count: found.count,
-                    }));
+                    .push(row(place, band, result, self.options.rule));
+                if band.is_class {
+                    let classes = results.classes(parcel, index).iter();
+                    measured
+                        .classes
+                        .extend(classes.map(|found| class_row(place, found)));
                 }
             }
         }
         Ok(measured)
     }
 
+    /// Scans the bands of one image over the parcels of a scope.
+    ///
+    /// # Errors
+    /// As [`Extractor::measure`].
+    pub(crate) async fn scan_bands(
+        &self,
+        bands: &[BandRef],
+        scope: &ScanScope,
+    ) -> Result<BandResults, ExtractError> {
+        let mut results = BandResults::new(bands.len());
+        for group in self.groups(bands) {
+            let result = self.scan_group(bands, &group, scope).await?;
+            results.put(result, &group.places);
+        }
+        Ok(results)
+    }
+
     /// Groups bands that one pass can read: same grid, same blocks, and results that fit the memory.
     fn groups(&self, bands: &[BandRef]) -> Vec<Group> {
-        let result_bytes = self.parcels.parcels.len().max(1) * size_of::<Option<BandResult>>();
-        let bands_max = (self.options.memory_bytes_max / 2 / result_bytes).max(1);
+        let bands_max = self.bands_max();
         let mut groups: Vec<Group> = Vec::new();
         for (place, band) in bands.iter().enumerate() {
             let fits = |group: &&mut Group| {
@@ -169,47 +251,105 @@ impl Extractor {
         groups
     }
 
+    /// Returns how many bands' results fit the memory.
+    pub(crate) fn bands_max(&self) -> usize {
+        let result_bytes = self.parcels.parcels.len().max(1) * size_of::<BandResult>();
+        (self.options.memory_bytes_max / 2 / result_bytes).max(1)
+    }
+
     async fn scan_group(
         &self,
         bands: &[BandRef],
         group: &Group,
-        masks: Arc<[ClassMask]>,
+        scope: &ScanScope,
     ) -> Result<ScanResult, ExtractError> {
         let raster = &group.sources[0].0;
         let geobox = Self::geobox(raster)?;
-        if let Some(mask) = masks.iter().find(|mask| !mask.fits(&geobox)) {
-            let reason = format!(
-                "it is turned against {}: a mask must have the axes of the data",
-                raster.href()
-            );
-            return Err(ExtractError::Grid {
-                href: mask.href().to_owned(),
-                reason,
-            });
-        }
-        let table = self.table(raster).await?;
-        let sources = group
-            .sources
-            .iter()
-            .map(|(raster, own)| ScanSource {
+        check_masks(&scope.masks, raster, &geobox)?;
+        let table = self
+            .table_on(geobox.clone(), raster.href(), scope.near.clone())
+            .await?;
+        let mut sources = Vec::with_capacity(group.sources.len());
+        let mut first = 0;
+        for (raster, own) in &group.sources {
+            let places: Vec<usize> = (first..first + own.len()).collect();
+            first += own.len();
+            let conversions = places
+                .iter()
+                .map(|place| bands[group.places[*place]].converted());
+            sources.push(ScanSource {
                 raster: raster.clone(),
                 bands: Arc::from(&own[..]),
-            })
-            .collect();
+                conversions: conversions.collect(),
+                places: places.into(),
+            });
+        }
+        let slice = ScanSlice {
+            window: Window::full(geobox.size()),
+            geobox: geobox.clone(),
+            sources: sources.into(),
+            masks: scope.masks.clone(),
+        };
+        let places = group.places.iter();
         let plan = Scan {
-            sources,
+            slices: Arc::from([slice]),
             geobox,
-            masks,
-            rule: self.options.rule,
-            is_class: group
-                .places
-                .iter()
-                .map(|place| bands[*place].is_class)
+            layout: BlockLayout::of(raster),
+            bands: places
+                .map(|place| bands[*place].plan(scope.masks_classes))
                 .collect(),
+            parcels: self.parcels.parcels.len(),
+            selection: scope.selection.clone(),
+            rule: self.options.rule,
             threads: self.options.threads,
             memory_bytes_max: self.options.memory_bytes_max,
         };
         scan(&plan, &table).await
+    }
+}
+
+/// Refuses masks that are turned against the data.
+///
+/// # Errors
+/// The first of them.
+pub(crate) fn check_masks(
+    masks: &[ClassMask],
+    raster: &GeoTiff,
+    geobox: &GeoBox,
+) -> Result<(), ExtractError> {
+    match masks.iter().find(|mask| !mask.fits(geobox)) {
+        None => Ok(()),
+        Some(mask) => {
+            let reason = format!(
+                "it is turned against {}: a mask must have the axes of the data",
+                raster.href()
+            );
+            Err(ExtractError::Grid {
+                href: mask.href().to_owned(),
+                reason,
+            })
+        }
+    }
+}
+
+impl BandRef {
+    /// Returns what is averaged, with scale and offset.
+    pub(crate) fn converted(&self) -> (Conversion, f64, f64) {
+        (self.conversion, self.scale, self.offset)
+    }
+
+    /// Returns the plan of its results.
+    pub(crate) fn plan(&self, masks_classes: bool) -> BandPlan {
+        BandPlan {
+            data_type: self.conversion.data_type(self.stored_type()),
+            is_class: self.is_class,
+            is_masked: masks_classes || !self.is_class,
+        }
+    }
+
+    /// Returns the type of its samples.
+    pub(crate) fn stored_type(&self) -> DataType {
+        self.raster.bands()[self.band].data_type
     }
 }
 
@@ -228,16 +368,24 @@ impl Group {
     }
 }
 
-fn is_same_layout(one: &GeoTiff, other: &GeoTiff) -> bool {
+/// True of rasters of one grid and one block layout.
+pub(crate) fn is_same_layout(one: &GeoTiff, other: &GeoTiff) -> bool {
     one.size() == other.size()
         && one.block_size() == other.block_size()
         && one.transform() == other.transform()
         && one.crs() == other.crs()
 }
 
-fn row(
-    parcel: usize,
-    index: usize,
+/// Which row it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RowPlace {
+    pub(crate) parcel: u32,
+    pub(crate) band: u32,
+}
+
+/// Returns a row of statistics; count 0 where there is no result.
+pub(crate) fn row(
+    place: RowPlace,
     band: &BandRef,
     result: Option<BandResult>,
     rule: CoverageRule,
@@ -253,11 +401,21 @@ fn row(
         ),
     };
     Row {
-        parcel: parcel as u32,
-        band: index as u32,
+        parcel: place.parcel,
+        band: place.band,
         count: statistics.count,
         values: statistics.values.map(|values| physical(values, band, rule)),
         clear,
+    }
+}
+
+/// Returns a row of class counts.
+pub(crate) fn class_row(place: RowPlace, found: &ClassCount) -> ClassRow {
+    ClassRow {
+        parcel: place.parcel,
+        band: place.band,
+        class: found.class,
+        count: found.count,
     }
 }
 
@@ -266,9 +424,10 @@ fn row(
 /// By share, quantiles of whole numbers that have no scale are whole numbers, cut towards zero, as
 /// exactextract gives them: between two classes or counts there is no value.
 fn physical(values: ValueStatistics, band: &BandRef, rule: CoverageRule) -> ValueStatistics {
-    let is_whole = !band.raster.bands()[band.band].data_type.is_float();
+    let is_whole = !band.stored_type().is_float();
     let is_unscaled = band.scale == 1.0 && band.offset == 0.0;
-    if rule == CoverageRule::Fraction && is_whole && is_unscaled {
+    let is_stored = band.conversion == Conversion::Stored;
+    if rule == CoverageRule::Fraction && is_stored && is_whole && is_unscaled {
         return ValueStatistics {
             p25: cut(values.p25),
             p50: cut(values.p50),
@@ -276,7 +435,7 @@ fn physical(values: ValueStatistics, band: &BandRef, rule: CoverageRule) -> Valu
             ..values
         };
     }
-    values.scaled(band.scale, band.offset)
+    band.conversion.physical(values, band.scale, band.offset)
 }
 
 /// Cuts the fraction off, but takes what rounding left beside a whole number for it.

@@ -14,12 +14,13 @@ use swath_io::{AssetRef, ErrorKind, GeoTiff};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::ExtractError;
+use crate::bands::{BandChoice, open_bands};
 use crate::extractor::{Extractor, UsedShift};
 use crate::items::{ItemList, ItemSource, Skipped, raster_datetime};
 use crate::journal::{ItemHead, ItemRows, Journal};
 use crate::measure::{BandRef, OffGrid};
 use crate::output::{Columns, RowItem, RowNames, RowWriter, remove_leftovers};
-use crate::zonal::{MaskRequest, class_path, mask_list};
+use crate::zonal::class_path;
 
 /// Rasters whose headers are read at once.
 const OPEN_AT_ONCE: usize = 16;
@@ -323,144 +324,19 @@ async fn try_measure(
     item: &DatedItem,
     options: &ExtractOptions,
 ) -> Result<(Vec<BandRef>, crate::Measured), ExtractError> {
-    let mut bands = Vec::new();
-    let mut classification = None;
-    for asset in &item.source.assets {
-        if !is_wanted(asset, options) {
-            continue;
-        }
-        let raster = match &item.opened {
-            Some(raster) => raster.clone(),
-            None => Arc::new(
-                GeoTiff::open(asset.asset.clone())
-                    .await?
-                    .with_item_nodata(&nodata_of(asset)),
-            ),
-        };
-        for (position, info) in raster
-            .bands()
-            .iter()
-            .enumerate()
-            .filter(|(_, info)| !info.is_alpha)
-        {
-            let said = asset.bands.get(position);
-            let name = band_name(asset, said, info, raster.bands().len());
-            if name.eq_ignore_ascii_case("SCL") {
-                classification = Some((raster.clone(), position));
-            }
-            let common = said.and_then(|band| band.common_name.as_deref());
-            let is_named =
-                |names: &[String]| names.iter().any(|own| *own == name || common == Some(own));
-            let is_class = is_named(&options.classes);
-            if !options.bands.is_empty() && !is_named(&options.bands) && !is_class {
-                continue;
-            }
-            let (scale, offset) =
-                scale_of(&raster, position, said, options.is_unscaled || is_class)?;
-            bands.push(BandRef {
-                raster: raster.clone(),
-                band: position,
-                name,
-                scale,
-                offset,
-                is_class,
-            });
-        }
-    }
-    let wrong = |reason: &str| ExtractError::Items {
-        href: item.source.id.clone(),
-        reason: reason.to_owned(),
+    let choice = BandChoice {
+        bands: options.bands.clone(),
+        classes: options.classes.clone(),
+        mask_scl: options.mask_scl.clone(),
+        mask_dilation_m: 0.0,
+        is_unscaled: options.is_unscaled,
     };
-    if bands.is_empty() {
-        return Err(wrong("it has none of the bands asked for"));
-    }
-    let masks = match (&options.mask_scl, classification) {
-        (None, _) => Arc::from([]),
-        (Some(_), None) => {
-            return Err(wrong(
-                "it has no scene classification (a band or asset named SCL) to mask with",
-            ));
-        }
-        (Some(dropped), Some((raster, band))) => {
-            let request = MaskRequest {
-                raster,
-                band,
-                dropped: dropped.clone(),
-            };
-            mask_list(&bands[0].raster, &[request])?
-        }
-    };
-    let measured = extractor.measure(&bands, masks, OffGrid::LeaveOut).await?;
-    Ok((bands, measured))
-}
-
-/// False for an asset that the item itself says holds no band asked for: it need not be opened.
-fn is_wanted(asset: &crate::ItemAsset, options: &ExtractOptions) -> bool {
-    let wanted: Vec<&String> = options.bands.iter().chain(&options.classes).collect();
-    let scl = options.mask_scl.is_some();
-    if options.bands.is_empty() || asset.key.is_empty() {
-        return true;
-    }
-    let names = |name: &str| {
-        wanted.iter().any(|own| *own == name) || (scl && name.eq_ignore_ascii_case("SCL"))
-    };
-    names(&asset.key)
-        || asset.bands.iter().any(|band| {
-            band.name.as_deref().is_some_and(names)
-                || band.common_name.as_deref().is_some_and(names)
-        })
-        || (asset.bands.len() != 1 && asset.bands.iter().all(|band| band.name.is_none()))
-}
-
-fn band_name(
-    asset: &crate::ItemAsset,
-    said: Option<&swath_stac::AssetBand>,
-    info: &swath_io::BandInfo,
-    bands: usize,
-) -> String {
-    if let Some(name) = said.and_then(|band| band.name.clone()) {
-        return name;
-    }
-    if bands == 1 && !asset.key.is_empty() && !info.is_named {
-        asset.key.clone()
-    } else {
-        info.name.clone()
-    }
-}
-
-fn nodata_of(asset: &crate::ItemAsset) -> Vec<Option<String>> {
-    asset.bands.iter().map(|band| band.nodata.clone()).collect()
-}
-
-/// Returns scale and offset from tag and item; where both speak they must agree.
-fn scale_of(
-    raster: &GeoTiff,
-    band: usize,
-    said: Option<&swath_stac::AssetBand>,
-    is_unscaled: bool,
-) -> Result<(f64, f64), ExtractError> {
-    if is_unscaled {
-        return Ok((1.0, 0.0));
-    }
-    let info = &raster.bands()[band];
-    let one = |tag: Option<f64>, item: Option<f64>, neutral: f64, what: &str| match (tag, item) {
-        (Some(tag), Some(item)) if (tag - item).abs() > 1e-12 * tag.abs().max(1.0) => {
-            Err(ExtractError::Grid {
-                href: raster.href().to_owned(),
-                reason: format!(
-                    "band {} has {what} {tag} in the file and {item} in the item; correct one of them or use --unscaled",
-                    info.name
-                ),
-            })
-        }
-        (tag, item) => Ok(tag.or(item).unwrap_or(neutral)),
-    };
-    let said_scale = said.and_then(|band| band.scale);
-    let said_offset = said.and_then(|band| band.offset);
-    Ok((
-        one(info.scale, said_scale, 1.0, "scale")?,
-        one(info.offset, said_offset, 0.0, "offset")?,
-    ))
+    let source = &item.source;
+    let found = open_bands(&source.id, &source.assets, item.opened.as_ref(), &choice).await?;
+    let measured = extractor
+        .measure(&found.bands, found.masks, OffGrid::LeaveOut)
+        .await?;
+    Ok((found.bands, measured))
 }
 
 /// Turns the journal into the output.

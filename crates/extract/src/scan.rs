@@ -6,18 +6,19 @@
 //!    order of units, whatever thread made them, so that results have the same bits for any number
 //!    of threads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 use swath_grid::GeoBox;
-use swath_io::{DecodeScratch, DecodedBlock, FetchedBlock, GeoTiff, IoError, compute};
+use swath_io::{DecodeScratch, FetchedBlock, IoError, compute};
 use swath_raster::{CoverageRule, DataType, Mask, Pixels, Statistics, for_pixels};
 
 use crate::ExtractError;
-use crate::class_mask::{ClassMask, FetchedMask};
 use crate::coverage_table::CoverageTable;
-use crate::units::{Unit, Units};
+use crate::selection::Selection;
+use crate::slices::{FetchedUnit, PlannedUnit, ScanSlice, fetch, groups, unit_bands};
+use crate::units::{BlockLayout, Unit, Units};
 use crate::values::{ListScratch, Scratch, ValueList, ValueStore, gather};
 
 /// Stored bytes that one batch of units fetches, about.
@@ -28,32 +29,38 @@ const BATCH_UNITS: usize = 64;
 const BATCHES_AHEAD_REMOTE: usize = 8;
 /// Batches fetched ahead from this machine.
 const BATCHES_AHEAD_LOCAL: usize = 2;
-/// Blocks that one compute thread decodes together: their streams are decompressed side by side.
-const BLOCKS_TOGETHER: usize = 4;
-/// Decoded bytes that it holds for them, about.
-const BYTES_TOGETHER: u64 = 16 << 20;
 /// Part of the memory that waiting values may take before they go to scratch space.
 const WAITING_SHARE: usize = 2;
 
 /// Part of that below which spilling is not worth a run.
 const SPILL_SHARE: usize = 8;
 
-/// Bands of one raster that a scan reads.
-#[derive(Debug, Clone)]
-pub(crate) struct ScanSource {
-    pub(crate) raster: Arc<GeoTiff>,
-    pub(crate) bands: Arc<[usize]>,
+/// One band of the results.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BandPlan {
+    /// Type of what is averaged.
+    pub(crate) data_type: DataType,
+    /// True for classes, which are counted one by one.
+    pub(crate) is_class: bool,
+    /// True where the masks of the slices hold for it.
+    pub(crate) is_masked: bool,
 }
 
-/// What a scan reads; all sources have the same size and blocks.
+/// What a scan reads.
 #[derive(Debug, Clone)]
 pub(crate) struct Scan {
-    pub(crate) sources: Arc<[ScanSource]>,
+    /// One image, or slices of one lattice: of pixels in one place the first valid one counts.
+    pub(crate) slices: Arc<[ScanSlice]>,
+    /// The grid of all slices.
     pub(crate) geobox: GeoBox,
-    pub(crate) masks: Arc<[ClassMask]>,
+    /// Rectangles in which that grid is worked on: the blocks of the image, if it is one.
+    pub(crate) layout: BlockLayout,
+    pub(crate) bands: Arc<[BandPlan]>,
+    /// Parcels in the file.
+    pub(crate) parcels: usize,
+    /// Those to measure; `None`: all.
+    pub(crate) selection: Option<Arc<Selection>>,
     pub(crate) rule: CoverageRule,
-    /// Per band, in the order of sources and their bands: true for classes, which are counted one by one.
-    pub(crate) is_class: Arc<[bool]>,
     pub(crate) threads: usize,
     pub(crate) memory_bytes_max: usize,
 }
@@ -66,6 +73,15 @@ pub(crate) struct BandResult {
     /// Share of the parcel that was valid and unmasked.
     pub(crate) clear: f64,
 }
+
+/// The result of a parcel without any pixel.
+const NOTHING: BandResult = BandResult {
+    statistics: Statistics {
+        count: 0.0,
+        values: None,
+    },
+    clear: 0.0,
+};
 
 /// How much of a parcel one class covers.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -86,20 +102,38 @@ struct BandOutcome {
 /// A parcel with the outcome of each band.
 type FinishedParcel = (u32, Vec<BandOutcome>);
 
-/// Results of all parcels: `None` for a parcel off the grid.
+/// Number of a parcel without results.
+const NO_SLOT: u32 = u32::MAX;
+
+/// Results of the parcels on the grid.
 #[derive(Debug)]
 pub(crate) struct ScanResult {
     bands: usize,
-    results: Vec<Option<BandResult>>,
+    /// Per parcel the number of its results, so that parcels off the grid take four bytes.
+    slots: Vec<u32>,
+    results: Vec<BandResult>,
     classes: HashMap<(u32, usize), Vec<ClassCount>>,
+    /// Parcels without any area or pixel centre, on the grid or off it.
+    vanished: HashSet<u32>,
     /// Stored bytes read.
     pub(crate) bytes: u64,
 }
 
 impl ScanResult {
-    /// Returns the results of `parcel`, one per band; all of them `None` where it is off the grid.
-    pub(crate) fn of(&self, parcel: usize) -> &[Option<BandResult>] {
-        &self.results[parcel * self.bands..(parcel + 1) * self.bands]
+    /// Returns the results of `parcel`, one per band; none where it is off the grid.
+    pub(crate) fn of(&self, parcel: usize) -> &[BandResult] {
+        match self.slots.get(parcel) {
+            None | Some(&NO_SLOT) => &[],
+            Some(slot) => {
+                let start = *slot as usize * self.bands;
+                &self.results[start..start + self.bands]
+            }
+        }
+    }
+
+    /// True of a parcel that has results without lying on the grid for certain.
+    pub(crate) fn is_vanished(&self, parcel: usize) -> bool {
+        self.vanished.contains(&(parcel as u32))
     }
 
     /// Returns the class counts of `parcel` in a band of classes, by rising class.
@@ -131,12 +165,6 @@ struct Area {
     outside: f64,
 }
 
-struct FetchedUnit {
-    unit: Unit,
-    sources: Vec<Vec<FetchedBlock>>,
-    masks: Vec<FetchedMask>,
-}
-
 struct Pending {
     received: u32,
     area: Area,
@@ -148,23 +176,12 @@ struct Pending {
 /// # Errors
 /// The first block that cannot be fetched or decoded. Safe to drop at any time.
 pub(crate) async fn scan(scan: &Scan, table: &CoverageTable) -> Result<ScanResult, ExtractError> {
-    let data_types: Arc<[DataType]> = scan
-        .sources
-        .iter()
-        .flat_map(|source| {
-            source
-                .bands
-                .iter()
-                .map(|band| source.raster.bands()[*band].data_type)
-        })
-        .collect();
+    let data_types: Arc<[DataType]> = scan.bands.iter().map(|band| band.data_type).collect();
+    let is_class: Arc<[bool]> = scan.bands.iter().map(|band| band.is_class).collect();
     let bands = data_types.len();
-    let units = Units::new(&scan.sources[0].raster, table)?;
+    let units = Units::new(&scan.layout, table, scan.selection.clone())?;
     let vanished = units.vanished();
-    let is_local = scan
-        .sources
-        .iter()
-        .all(|source| source.raster.asset().local_path().is_some());
+    let is_local = scan.slices.iter().all(ScanSlice::is_local);
     let batches_ahead = if is_local {
         BATCHES_AHEAD_LOCAL
     } else {
@@ -176,7 +193,7 @@ pub(crate) async fn scan(scan: &Scan, table: &CoverageTable) -> Result<ScanResul
     };
     let mut outcomes = std::pin::pin!(
         futures::stream::iter(batches)
-            .map(|batch| async { fetch(scan, batch?).await })
+            .map(|batch| async { fetch(&scan.slices, batch?).await })
             .buffered(batches_ahead)
             .map_ok(|fetched| futures::stream::iter(groups(fetched).into_iter().map(Ok)))
             .try_flatten()
@@ -191,13 +208,15 @@ pub(crate) async fn scan(scan: &Scan, table: &CoverageTable) -> Result<ScanResul
     );
     let mut fold = Fold {
         data_types: data_types.clone(),
-        is_class: scan.is_class.clone(),
+        is_class,
         rule: scan.rule,
         pending: HashMap::new(),
         result: ScanResult {
             bands,
-            results: vec![None; table.parcels() * bands],
+            slots: vec![NO_SLOT; scan.parcels],
+            results: Vec::new(),
             classes: HashMap::new(),
+            vanished: HashSet::new(),
             bytes: 0,
         },
         waiting_bytes_max: scan.memory_bytes_max / WAITING_SHARE,
@@ -242,7 +261,7 @@ struct Batches {
 }
 
 impl Iterator for Batches {
-    type Item = Result<Vec<Unit>, ExtractError>;
+    type Item = Result<Vec<PlannedUnit>, ExtractError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut batch = Vec::new();
@@ -250,14 +269,9 @@ impl Iterator for Batches {
         while bytes < BATCH_BYTES && batch.len() < BATCH_UNITS {
             match self.units.next() {
                 Some(Ok(unit)) => {
-                    let of = |source: &ScanSource| -> u64 {
-                        unit.blocks
-                            .iter()
-                            .map(|number| source.raster.block_bytes(*number, &source.bands))
-                            .sum()
-                    };
-                    bytes += self.scan.sources.iter().map(of).sum::<u64>();
-                    batch.push(unit);
+                    let planned = PlannedUnit::new(unit, &self.scan.slices);
+                    bytes += planned.stored_bytes(&self.scan.slices);
+                    batch.push(planned);
                 }
                 Some(Err(error)) => return Some(Err(error)),
                 None => break,
@@ -267,70 +281,6 @@ impl Iterator for Batches {
     }
 }
 
-async fn fetch(scan: &Scan, batch: Vec<Unit>) -> Result<Vec<FetchedUnit>, ExtractError> {
-    let numbers: Vec<u32> = batch
-        .iter()
-        .flat_map(|unit| unit.blocks.iter().copied())
-        .collect();
-    let fetches = scan.sources.iter().map(|source| {
-        source
-            .raster
-            .fetch_blocks(0, source.bands.clone(), &numbers)
-    });
-    let mut by_source: Vec<_> = futures::future::try_join_all(fetches)
-        .await?
-        .into_iter()
-        .map(Vec::into_iter)
-        .collect();
-    let mut fetched = Vec::with_capacity(batch.len());
-    for unit in batch {
-        let sources = by_source
-            .iter_mut()
-            .map(|blocks| blocks.take(unit.blocks.len()).collect())
-            .collect();
-        let masks = scan
-            .masks
-            .iter()
-            .map(|mask| mask.fetch(&scan.geobox, &unit.window));
-        let masks = futures::future::try_join_all(masks).await?;
-        fetched.push(FetchedUnit {
-            unit,
-            sources,
-            masks,
-        });
-    }
-    Ok(fetched)
-}
-
-/// Puts fetched units into groups that one compute thread works on.
-fn groups(fetched: Vec<FetchedUnit>) -> Vec<Vec<FetchedUnit>> {
-    let mut groups: Vec<Vec<FetchedUnit>> = Vec::new();
-    let (mut blocks, mut bytes) = (0, 0);
-    for unit in fetched {
-        let own_blocks: usize = unit.sources.iter().map(Vec::len).sum();
-        let own_bytes: u64 = unit
-            .sources
-            .iter()
-            .flatten()
-            .map(FetchedBlock::decoded_bytes)
-            .sum();
-        match groups.last_mut() {
-            Some(group)
-                if blocks + own_blocks <= BLOCKS_TOGETHER
-                    && bytes + own_bytes <= BYTES_TOGETHER =>
-            {
-                group.push(unit);
-                (blocks, bytes) = (blocks + own_blocks, bytes + own_bytes);
-            }
-            _ => {
-                groups.push(vec![unit]);
-                (blocks, bytes) = (own_blocks, own_bytes);
-            }
-        }
-    }
-    groups
-}
-
 /// Decodes units and gathers their parcels: the work of one compute thread.
 fn process(
     scan: &Scan,
@@ -338,30 +288,12 @@ fn process(
     units: Vec<FetchedUnit>,
     scratch: &mut DecodeScratch,
 ) -> Result<(Vec<Outcome>, u64), ExtractError> {
-    let blocks: Vec<&FetchedBlock> = units
-        .iter()
-        .flat_map(|unit| unit.sources.iter().flatten())
-        .collect();
+    let blocks: Vec<&FetchedBlock> = units.iter().flat_map(FetchedUnit::blocks).collect();
     let bytes = blocks.iter().map(|block| block.stored_bytes()).sum();
     let mut decoded = FetchedBlock::decode_all(&blocks, scratch)?.into_iter();
     let mut outcomes = Vec::new();
-    for FetchedUnit {
-        unit,
-        sources,
-        masks,
-    } in units
-    {
-        let mut classes = Mask::All;
-        for (mask, parts) in scan.masks.iter().zip(masks) {
-            classes = classes.and(&mask.decode(parts, &scan.geobox, &unit.window, scratch)?);
-        }
-        let mut bands = Vec::with_capacity(data_types.len());
-        for blocks in &sources {
-            let parts = decoded.by_ref().take(blocks.len()).collect();
-            let block = DecodedBlock::assemble(unit.window, parts)?;
-            let masks = block.masks.into_iter().map(|mask| mask.and(&classes));
-            bands.extend(block.bands.into_iter().zip(masks));
-        }
+    for fetched in units {
+        let (unit, bands) = unit_bands(scan, fetched, &mut decoded, scratch)?;
         gather_unit(scan, data_types, &unit, &bands, &mut outcomes);
         bands
             .into_iter()
@@ -395,20 +327,23 @@ fn gather_unit(
         };
         let parcel = record.parcel();
         outcomes.push(if piece.units == 1 {
-            let bands = lists.iter_mut().zip(data_types).zip(&*scan.is_class).map(
-                |((list, kind), is_class)| {
-                    let result =
-                        band_result(list.statistics(*kind, scan.rule, &mut list_scratch), area);
-                    BandOutcome {
-                        result,
-                        classes: if *is_class {
-                            list.counts(*kind)
-                        } else {
-                            Vec::new()
-                        },
-                    }
-                },
-            );
+            let bands =
+                lists
+                    .iter_mut()
+                    .zip(data_types)
+                    .zip(&*scan.bands)
+                    .map(|((list, kind), band)| {
+                        let result =
+                            band_result(list.statistics(*kind, scan.rule, &mut list_scratch), area);
+                        BandOutcome {
+                            result,
+                            classes: if band.is_class {
+                                list.counts(*kind)
+                            } else {
+                                Vec::new()
+                            },
+                        }
+                    });
             Outcome::Finished {
                 parcel,
                 bands: bands.collect(),
@@ -532,21 +467,27 @@ impl Fold {
 
     /// Gives a parcel without area its place: it was measured, there was nothing.
     fn put_vanished(&mut self, parcel: u32) {
-        let nothing = BandResult {
-            statistics: Statistics {
-                count: 0.0,
-                values: None,
-            },
-            clear: 0.0,
-        };
-        let start = parcel as usize * self.result.bands;
-        self.result.results[start..start + self.result.bands].fill(Some(nothing));
+        self.result.vanished.insert(parcel);
+        let start = self.slot(parcel);
+        self.result.results[start..start + self.result.bands].fill(NOTHING);
+    }
+
+    /// Returns where the results of a parcel stand; makes room where it has none.
+    fn slot(&mut self, parcel: u32) -> usize {
+        let bands = self.result.bands;
+        let slot = &mut self.result.slots[parcel as usize];
+        if *slot == NO_SLOT {
+            *slot = (self.result.results.len() / bands.max(1)) as u32;
+            let end = self.result.results.len() + bands;
+            self.result.results.resize(end, NOTHING);
+        }
+        *slot as usize * bands
     }
 
     fn put(&mut self, parcel: u32, bands: Vec<BandOutcome>) {
-        let start = parcel as usize * self.result.bands;
+        let start = self.slot(parcel);
         for (index, band) in bands.into_iter().enumerate() {
-            self.result.results[start + index] = Some(band.result);
+            self.result.results[start + index] = band.result;
             if !band.classes.is_empty() {
                 self.result.classes.insert((parcel, index), band.classes);
             }

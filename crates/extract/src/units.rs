@@ -9,6 +9,7 @@ use swath_io::GeoTiff;
 use crate::ExtractError;
 use crate::coverage_record::CoverageRecord;
 use crate::coverage_table::{Chunk, ChunkIter, CoverageTable};
+use crate::selection::Selection;
 
 /// Pixels that a unit holds at least, where blocks are small.
 const UNIT_PIXELS_MIN: u64 = 1 << 17;
@@ -36,6 +37,43 @@ pub(crate) struct Unit {
     pub(crate) pieces: Vec<Piece>,
 }
 
+/// How a grid is cut into blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BlockLayout {
+    /// The grid.
+    pub(crate) size: Size,
+    /// One block; those at the right and lower edge may be cut.
+    pub(crate) block: Size,
+    /// Blocks across and down.
+    pub(crate) blocks: Size,
+}
+
+impl BlockLayout {
+    /// Returns the blocks of a raster.
+    pub(crate) fn of(raster: &GeoTiff) -> Self {
+        Self {
+            size: raster.size(),
+            block: raster.block_size(),
+            blocks: raster.blocks(),
+        }
+    }
+
+    /// Returns blocks of `side` pixels over a grid.
+    pub(crate) fn square(size: Size, side: u32) -> Self {
+        Self {
+            size,
+            block: Size {
+                width: side,
+                height: side,
+            },
+            blocks: Size {
+                width: size.width.div_ceil(side),
+                height: size.height.div_ceil(side),
+            },
+        }
+    }
+}
+
 /// Goes down a grid, block row by block row, and yields the units that hold parcels.
 pub(crate) struct Units {
     size: Size,
@@ -49,11 +87,24 @@ pub(crate) struct Units {
     ready: VecDeque<Unit>,
     row: u32,
     vanished: Arc<Mutex<Vec<u32>>>,
+    selection: Option<Arc<Selection>>,
 }
 
 impl Units {
-    pub(crate) fn new(raster: &GeoTiff, table: &CoverageTable) -> Result<Self, ExtractError> {
-        let (size, block, blocks) = (raster.size(), raster.block_size(), raster.blocks());
+    /// Returns the units of `selection`, or of all parcels in `table`.
+    ///
+    /// # Errors
+    /// Where the kept table vanished meanwhile.
+    pub(crate) fn new(
+        layout: &BlockLayout,
+        table: &CoverageTable,
+        selection: Option<Arc<Selection>>,
+    ) -> Result<Self, ExtractError> {
+        let BlockLayout {
+            size,
+            block,
+            blocks,
+        } = *layout;
         let pixels = u64::from(block.width) * u64::from(block.height);
         let wanted = UNIT_PIXELS_MIN.div_ceil(pixels).max(1);
         let (across, down) = if blocks.width == 1 {
@@ -79,6 +130,7 @@ impl Units {
             ready: VecDeque::new(),
             row: 0,
             vanished: Arc::default(),
+            selection,
         };
         units.next_chunk = units.chunks.next().transpose()?;
         Ok(units)
@@ -118,8 +170,13 @@ impl Units {
             .next_chunk
             .take_if(|chunk| chunk.len() == 0 || chunk.record(0).first_row() < row_end)
         {
+            let is_wanted = |index: &u32| {
+                let selection = self.selection.as_ref();
+                selection.is_none_or(|own| own.contains(chunk.record(*index as usize).parcel()))
+            };
+            let wanted = (0..chunk.len() as u32).filter(is_wanted);
             self.waiting
-                .extend((0..chunk.len() as u32).map(|index| (chunk.clone(), index)));
+                .extend(wanted.map(|index| (chunk.clone(), index)));
             self.next_chunk = self.chunks.next().transpose()?;
         }
         while let Some((chunk, index)) = self.waiting.front() {

@@ -8,6 +8,7 @@ use swath_io::{BandInfo, GeoTiff};
 
 use crate::ExtractError;
 use crate::class_mask::ClassMask;
+use crate::conversion::Conversion;
 use crate::extractor::Extractor;
 use crate::measure::{BandRef, OffGrid};
 use crate::output::{Columns, RowNames, RowWriter};
@@ -81,7 +82,7 @@ pub async fn zonal(
         .chain(classes.iter().filter(|band| !chosen.contains(band)))
         .map(|band| band_ref(&raster, *band, classes.contains(band), options.is_unscaled))
         .collect();
-    let masks = mask_list(&raster, &options.masks)?;
+    let masks = mask_list(&raster, &options.masks, 0.0)?;
     extractor.settle_on(&raster).await?;
     let measured = extractor.measure(&bands, masks, OffGrid::Keep).await?;
     let names: Vec<String> = bands.iter().map(|band| band.name.clone()).collect();
@@ -136,13 +137,15 @@ pub(crate) fn band_ref(
         scale: scale.unwrap_or(1.0),
         offset: offset.unwrap_or(0.0),
         is_class,
+        conversion: Conversion::Stored,
     }
 }
 
-/// Checks that the masks lie on the CRS of `raster`.
+/// Checks that the masks lie on the CRS of `raster`; what they drop grows by `dilation_m` metres.
 pub(crate) fn mask_list(
     raster: &GeoTiff,
     requests: &[MaskRequest],
+    dilation_m: f64,
 ) -> Result<Arc<[ClassMask]>, ExtractError> {
     requests
         .iter()
@@ -162,12 +165,13 @@ pub(crate) fn mask_list(
                     reason,
                 });
             }
-            Ok(ClassMask::new(
+            let mask = ClassMask::new(
                 request.raster.clone(),
                 request.band,
                 *geobox.transform(),
                 request.dropped.clone(),
-            ))
+            );
+            mask.dilated(geobox.crs(), dilation_m)
         })
         .collect()
 }

@@ -1,0 +1,274 @@
+//! Measuring a unit of work.
+//!
+//! 1. The rasters of its slices are opened, and their bands made comparable.
+//! 2. The parcels that the unit owns are found, and in which slices they lie.
+//! 3. Parcels of one slice are measured on its own grid and blocks; those of several on the common grid.
+//! 4. Rows are put in the order of parcels.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use swath_grid::GeoBox;
+
+use super::collection::Average;
+use super::ground::{UnitGround, UnitParcels};
+use super::item::{PassItem, UnitSources};
+use super::strip::{StripBand, common_bands, scan_strip};
+use super::unit::WorkUnit;
+use crate::bands::{BandChoice, open_bands};
+use crate::class_mask::ClassMask;
+use crate::conversion::Conversion;
+use crate::extractor::Extractor;
+use crate::items::ItemAsset;
+use crate::measure::{BandRef, BandResults, RowPlace, ScanScope, class_row, row};
+use crate::selection::Selection;
+use crate::{ClassRow, ExtractError, Row};
+
+/// What to measure of every unit.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UnitOptions {
+    /// Bands by name; empty = all. Of rasters with one band name the finest counts.
+    pub bands: Vec<String>,
+    /// Bands of classes, counted one by one and not averaged. Masks do not hold for them.
+    pub classes: Vec<String>,
+    /// Classes that the item's own scene classification drops; `None`: no mask.
+    pub mask_scl: Option<Vec<f64>>,
+    /// Metres by which dropped classes grow, between pixel centres. Default 0.
+    pub mask_dilation_m: f64,
+    /// True: stored values, scale and offset are left out.
+    pub is_unscaled: bool,
+    /// How values in decibel are averaged: what the collection says.
+    pub average: Average,
+}
+
+/// What was measured.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UnitRows {
+    /// Names of the bands that rows refer to.
+    pub bands: Vec<String>,
+    /// By parcel in file order, then by band; no bands of classes.
+    pub rows: Vec<Row>,
+    /// By parcel, band, then rising class.
+    pub classes: Vec<ClassRow>,
+    /// Parcels with rows.
+    pub parcels: u64,
+    /// Stored bytes of the blocks that were read.
+    pub bytes: u64,
+}
+
+/// A slice with its rasters open.
+pub(super) struct OpenSlice {
+    pub(super) id: String,
+    pub(super) bands: Vec<BandRef>,
+    pub(super) masks: Arc<[ClassMask]>,
+    grid: GeoBox,
+}
+
+/// Results of some parcels of a unit.
+struct Part<'a> {
+    selection: &'a Selection,
+    results: BandResults,
+    /// For each band of the unit, which of the results it is, with its scale.
+    bands: Vec<Option<(usize, &'a BandRef)>>,
+}
+
+/// Measures a unit over the parcels that it owns.
+///
+/// A parcel that lies in one slice has the values of that slice; one that lies in several has those of
+/// all pixels, each place once, the first slice with a valid pixel first. A row is there for every
+/// owned parcel that shares an area with the unit's grids, with count 0 where nothing is valid.
+///
+/// # Errors
+/// [`ExtractError::is_own_fault`] tells errors of the unit alone (an asset that vanished, changed or
+/// is damaged) from those that stop the others too.
+pub async fn measure_unit(
+    extractor: &Extractor,
+    sources: UnitSources<'_>,
+    unit: &WorkUnit,
+    options: &UnitOptions,
+) -> Result<UnitRows, ExtractError> {
+    let slices = unit
+        .items
+        .iter()
+        .map(|item| open_slice(item, sources, options));
+    let mut slices = futures::future::try_join_all(slices).await?;
+    let bands = common_bands(&mut slices)?;
+    let ground = UnitGround {
+        name: unit.part().to_owned(),
+        grids: slices.iter().map(|slice| slice.grid.clone()).collect(),
+        neighbours: unit.neighbours.clone(),
+    };
+    let parcels = extractor.unit_parcels(ground).await?;
+    let mut parts = Vec::new();
+    for (index, slice) in slices.iter().enumerate() {
+        let selection = &parcels.by_slice[index];
+        if selection.len() == 0 {
+            continue;
+        }
+        let scope = ScanScope {
+            near: parcels.near.clone(),
+            selection: Some(selection.clone()),
+            masks: slice.masks.clone(),
+            masks_classes: false,
+        };
+        let of_slice = |band: &StripBand| band.places[index].map(|own| (own, &slice.bands[own]));
+        parts.push(Part {
+            selection,
+            results: extractor.scan_bands(&slice.bands, &scope).await?,
+            bands: bands.iter().map(of_slice).collect(),
+        });
+    }
+    if parcels.several.len() > 0 {
+        let results = scan_strip(extractor, &slices, &bands, &parcels.several).await?;
+        let of_strip = |(index, band): (usize, &StripBand)| Some((index, band.reference(&slices)));
+        parts.push(Part {
+            selection: &parcels.several,
+            results,
+            bands: bands.iter().enumerate().map(of_strip).collect(),
+        });
+    }
+    unit_rows(extractor, &parcels, &bands, &parts)
+}
+
+/// Puts the results in the order of parcels.
+fn unit_rows(
+    extractor: &Extractor,
+    parcels: &UnitParcels,
+    bands: &[StripBand],
+    parts: &[Part],
+) -> Result<UnitRows, ExtractError> {
+    let mut rows = UnitRows {
+        bands: bands.iter().map(|band| band.name.clone()).collect(),
+        bytes: parts.iter().map(|part| part.results.bytes).sum(),
+        ..UnitRows::default()
+    };
+    for parcel in parcels.owned.iter() {
+        let Some(part) = parts.iter().find(|part| part.selection.contains(parcel)) else {
+            continue;
+        };
+        let number = parcel as usize;
+        if !part.results.is_on_grid(number) && !parcels.touches(parcel)? {
+            continue;
+        }
+        rows.parcels += 1;
+        for (index, place) in part.bands.iter().enumerate() {
+            let Some((own, band)) = place else { continue };
+            let place = RowPlace {
+                parcel,
+                band: index as u32,
+            };
+            if band.is_class {
+                let classes = part.results.classes(number, *own).iter();
+                rows.classes
+                    .extend(classes.map(|found| class_row(place, found)));
+            } else {
+                let result = part.results.of(number, *own);
+                rows.rows
+                    .push(row(place, band, result, extractor.options.rule));
+            }
+        }
+    }
+    Ok(rows)
+}
+
+async fn open_slice(
+    item: &PassItem,
+    sources: UnitSources<'_>,
+    options: &UnitOptions,
+) -> Result<OpenSlice, ExtractError> {
+    let choice = BandChoice {
+        bands: options.bands.clone(),
+        classes: options.classes.clone(),
+        mask_scl: options.mask_scl.clone(),
+        mask_dilation_m: options.mask_dilation_m,
+        is_unscaled: options.is_unscaled,
+    };
+    let assets = item.assets.iter().map(|asset| {
+        Ok(ItemAsset {
+            key: asset.key.clone(),
+            asset: sources.resolve(&asset.href)?,
+            bands: asset.bands.clone(),
+        })
+    });
+    let assets = assets.collect::<Result<Vec<ItemAsset>, ExtractError>>()?;
+    let found = open_bands(&item.id, &assets, None, &choice).await?;
+    check_unchanged(item, &assets, &found.bands)?;
+    let mut bands = Vec::new();
+    for (mut band, said) in found.bands.into_iter().zip(found.units) {
+        let unit = said.or_else(|| band.raster.bands()[band.band].unit.clone());
+        let is_decibel = unit.is_some_and(|unit| is_decibel(&unit));
+        let is_value = !band.is_class && !options.is_unscaled;
+        if is_decibel && is_value && options.average == Average::Linear {
+            band.conversion = Conversion::Power;
+        }
+        bands.push(band);
+    }
+    let bands = finest(bands);
+    let grid = match &item.grid {
+        Some(grid) => grid.clone(),
+        None => Extractor::geobox(&bands[0].raster)?,
+    };
+    Ok(OpenSlice {
+        id: item.id.clone(),
+        bands,
+        masks: found.masks,
+        grid,
+    })
+}
+
+fn is_decibel(unit: &str) -> bool {
+    let unit = unit.trim();
+    unit.eq_ignore_ascii_case("dB") || unit.eq_ignore_ascii_case("decibel")
+}
+
+/// Leaves the finest of the bands of each name, in the order of first appearance.
+fn finest(bands: Vec<BandRef>) -> Vec<BandRef> {
+    let pixels = |band: &BandRef| {
+        let size = band.raster.size();
+        u64::from(size.width) * u64::from(size.height)
+    };
+    let mut kept: Vec<BandRef> = Vec::new();
+    for band in bands {
+        match kept.iter_mut().find(|own| own.name == band.name) {
+            Some(own) if pixels(&band) > pixels(own) => *own = band,
+            Some(_) => {}
+            None => kept.push(band),
+        }
+    }
+    kept
+}
+
+/// Refuses rasters that are not what the item says, or what they were when the work was planned.
+fn check_unchanged(
+    item: &PassItem,
+    assets: &[ItemAsset],
+    bands: &[BandRef],
+) -> Result<(), ExtractError> {
+    for band in bands {
+        let raster = &band.raster;
+        let planned = assets.iter().zip(&item.assets);
+        let mut of_raster = planned.filter(|(asset, _)| asset.asset.href() == raster.href());
+        let Some((_, planned)) = of_raster.next() else {
+            continue;
+        };
+        let wrong = |reason: String| ExtractError::Items {
+            href: raster.href().to_owned(),
+            reason,
+        };
+        if let (Some(then), Some(now)) = (planned.etag.as_deref(), raster.etag())
+            && then != now
+        {
+            let reason = "it changed since the work was planned: plan again, it is taken then";
+            return Err(wrong(reason.to_owned()));
+        }
+        if let Some(size_bytes) = planned.size_bytes.filter(|size| *size != raster.file_len()) {
+            return Err(wrong(format!(
+                "it has {} bytes and its item {} says {size_bytes}: it changed, register the item anew",
+                raster.file_len(),
+                item.id
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! One unit of a plan, measured and written as data files that are not yet part of the table.
+
+use serde::{Deserialize, Serialize};
+use swath_access::Viewer;
+use swath_io::Stores;
+
+use crate::ExtractError;
+use crate::extractor::Extractor;
+use crate::pass::{UnitRows, UnitSources, class_batch, measure_unit, unit_batch};
+use crate::plan::{ExtractPlan, PlannedUnit};
+use crate::table::{TableKind, TableStore, UnitResult, write_data_file};
+
+/// What came of a unit: what the committer needs, and what people want to know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnitOutcome {
+    /// For [`crate::table::ExtractTable::commit`].
+    pub result: UnitResult,
+    /// Parcels with rows.
+    pub parcels: u64,
+    /// Rows of statistics.
+    pub rows: u64,
+    /// Rows of class counts.
+    pub class_rows: u64,
+    /// Stored bytes of the blocks that were read.
+    pub bytes: u64,
+}
+
+/// Where a unit is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct UnitDesk<'a> {
+    /// The parcels.
+    pub extractor: &'a Extractor,
+    /// The stores.
+    pub stores: &'a Stores,
+    /// The table; nothing but data files is written there.
+    pub table: &'a TableStore,
+    /// What the units have in common.
+    pub plan: &'a ExtractPlan,
+}
+
+impl UnitDesk<'_> {
+    /// Measures a unit and writes its rows to `data/<task>/<token>.parquet`.
+    ///
+    /// `task` names the work, `token` the attempt: no two attempts may have the same. Whoever is dropped
+    /// or fails leaves at most a file that nothing refers to, which a vacuum removes.
+    ///
+    /// # Errors
+    /// [`is_unit_fault`] tells what is wrong with this unit alone from what stops the others too.
+    pub async fn measure(
+        &self,
+        planned: &PlannedUnit,
+        task: &str,
+        token: &str,
+    ) -> Result<UnitOutcome, ExtractError> {
+        let unit = &planned.unit;
+        let resource = self.plan.collection.resource();
+        let viewer = Viewer::operator();
+        let sources = UnitSources {
+            stores: self.stores,
+            viewer: &viewer,
+            resource: &resource,
+        };
+        let rows = measure_unit(self.extractor, sources, unit, &self.plan.options).await?;
+        let parcels = &self.extractor.parcels().parcels;
+        let parcel_id = |parcel: u32| parcels.id(parcel as usize);
+        let path = format!("data/{task}/{token}.parquet");
+        let configuration = self.plan.configuration();
+        let classes = match rows.classes.is_empty() {
+            true => None,
+            false => {
+                let batch = class_batch(unit, &rows, &parcel_id)?;
+                let kind = TableKind::Classes;
+                write_data_file(self.table, kind, &path, vec![batch], &configuration).await?
+            }
+        };
+        let extracts = match rows.rows.is_empty() {
+            true => None,
+            false => {
+                let batch = unit_batch(unit, &rows, &parcel_id)?;
+                let kind = TableKind::Extracts;
+                write_data_file(self.table, kind, &path, vec![batch], &configuration).await?
+            }
+        };
+        Ok(UnitOutcome {
+            parcels: rows.parcels,
+            rows: rows.rows.len() as u64,
+            class_rows: rows.classes.len() as u64,
+            bytes: rows.bytes,
+            result: UnitResult {
+                unit: unit.key.clone(),
+                revision: planned.revision,
+                inputs: unit.inputs,
+                month: unit.month.clone(),
+                item_id: unit.first().id.clone(),
+                items: unit.item_ids(),
+                reason: reason_of(&rows),
+                extracts,
+                classes,
+            },
+        })
+    }
+}
+
+/// Returns why a unit has no rows.
+fn reason_of(rows: &UnitRows) -> Option<String> {
+    let is_empty = rows.rows.is_empty() && rows.classes.is_empty();
+    is_empty.then(|| "no parcel lies on its images, or those that do belong to others".to_owned())
+}
+
+/// True where one unit alone is at fault and the others can be measured: its data are damaged, gone, or
+/// changed while they were read.
+pub fn is_unit_fault(error: &ExtractError) -> bool {
+    let is_changed =
+        matches!(error, ExtractError::Io(io) if matches!(**io, swath_io::IoError::Changed { .. }));
+    is_changed || error.is_own_fault()
+}
