@@ -9,6 +9,7 @@
 //! measurement, CORS, the shape of failures, compression, the catch for panics, the time limit.
 
 mod body;
+mod cbm;
 mod chunks;
 mod error;
 mod guard;
@@ -17,6 +18,7 @@ mod metrics;
 mod objects;
 mod odata;
 mod openapi;
+mod parcels;
 mod preconditions;
 mod products;
 mod resto;
@@ -26,6 +28,7 @@ mod state;
 mod tokens;
 mod viewer;
 
+pub use cbm::CbmOptions;
 pub use links::BaseUrlError;
 pub use server::{Server, ServerError, ServerErrorKind, router};
 pub use state::{AppState, Limits, ServerOptions};

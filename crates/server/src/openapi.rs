@@ -17,6 +17,8 @@ const PARTS: &[&str] = &[
     include_str!("../openapi/resto.json"),
     include_str!("../openapi/odata.json"),
     include_str!("../openapi/objects.json"),
+    include_str!("../openapi/parcels.json"),
+    include_str!("../openapi/query.json"),
 ];
 /// How long clients may keep it: it changes with the program only.
 const CACHE_CONTROL: &str = "max-age=3600";

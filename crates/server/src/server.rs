@@ -17,7 +17,7 @@ use crate::error::{self, RenderProblem};
 use crate::links::BaseUrlError;
 use crate::state::AppState;
 use crate::tokens::TokenError;
-use crate::{guard, metrics, objects, odata, openapi, resto, stac};
+use crate::{cbm, guard, metrics, objects, odata, openapi, parcels, resto, stac};
 
 /// Path prefix of each face and how it writes failed requests; all others write JSON.
 const FACES: &[(&str, RenderProblem)] = &[
@@ -99,7 +99,9 @@ pub fn router(state: AppState) -> Router {
         .merge(stac::routes(&state.limits))
         .merge(resto::routes())
         .merge(odata::routes())
-        .merge(objects::routes());
+        .merge(objects::routes())
+        .merge(parcels::routes(&state.limits))
+        .merge(cbm::routes());
     // Each layer lies around those before it.
     faces
         .fallback(async || axum::http::StatusCode::NOT_FOUND)

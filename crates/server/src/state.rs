@@ -1,17 +1,27 @@
 //! What every handler works with.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use swath_catalog::Catalog;
-use swath_io::Stores;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use swath_access::Viewer;
+use swath_catalog::{Catalog, CatalogError, ErrorKind};
+use swath_io::{StoreWriter, Stores};
+use swath_stac::ItemSearch;
 use tokio::sync::Semaphore;
 
+use crate::cbm::{CbmOptions, ChipFiles};
 use crate::error::Problem;
 use crate::links::{BaseUrl, BaseUrlError};
 use crate::metrics::Metrics;
 use crate::objects::Checksums;
+use crate::parcels::{Holdings, Tables};
 use crate::tokens::TokenFile;
+
+/// Part of the work for a request that counting has.
+const COUNT_PART: u32 = 3;
 
 /// What a server is made of.
 #[derive(Debug)]
@@ -22,6 +32,11 @@ pub struct ServerOptions {
     pub stores: Arc<Stores>,
     /// Who may log in with which token.
     pub tokens: TokenFile,
+    /// Where the extract tables lie, `<collection>/<set>@<version>/<profile>` below it; `None`: there
+    /// are none.
+    pub tables: Option<StoreWriter>,
+    /// How the words of the CbM interface translate.
+    pub cbm: CbmOptions,
     /// How links begin, such as `https://eo.example.org/archive`; `None`: as the request says.
     pub base_url: Option<String>,
     /// What one request may cost.
@@ -33,6 +48,9 @@ pub struct ServerOptions {
 pub struct Limits {
     /// Longest time until an answer begins; a stream that has begun may take longer.
     pub request_time_max: Duration,
+    /// Most work of the database for one request; counting all results of a search, which may fail
+    /// without the search failing, has a third of it.
+    pub query_time_max: Duration,
     /// Largest body of a search, in bytes.
     pub search_body_bytes_max: usize,
     /// Largest body of a transaction, in bytes.
@@ -45,6 +63,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             request_time_max: Duration::from_secs(30),
+            query_time_max: Duration::from_millis(900),
             search_body_bytes_max: 1 << 20,
             transaction_body_bytes_max: 10 << 20,
             requests_at_once_max: 256,
@@ -66,6 +85,13 @@ pub struct AppState {
     pub(crate) metrics: Arc<Metrics>,
     /// Checksums of files that went into zips.
     pub(crate) checksums: Arc<Checksums>,
+    /// Versions of parcel sets that are open.
+    pub(crate) sets: Arc<Holdings>,
+    /// Extract tables.
+    pub(crate) tables: Arc<Tables>,
+    pub(crate) cbm: Arc<CbmOptions>,
+    /// Pictures that wait to be fetched.
+    pub(crate) chips: Arc<ChipFiles>,
 }
 
 impl AppState {
@@ -87,19 +113,64 @@ impl AppState {
             places: Arc::new(Semaphore::new(options.limits.requests_at_once_max)),
             metrics: Arc::default(),
             checksums: Arc::default(),
+            sets: Arc::default(),
+            tables: Arc::new(Tables::new(options.tables)),
+            cbm: Arc::new(options.cbm),
+            chips: Arc::default(),
             limits: Arc::new(options.limits),
         })
     }
 
+    /// Returns the state that one request works with: all that it asks of the catalogue takes
+    /// [`Limits::query_time_max`] of work at most.
+    fn of_request(&self) -> Self {
+        let whole = self.limits.query_time_max;
+        Self {
+            catalog: self.catalog.with_query_budget(whole - whole / COUNT_PART),
+            ..self.clone()
+        }
+    }
+
+    /// Returns how many items a search finds, `None` where counting them takes too much work: a number
+    /// beside an answer is not worth failing for.
+    ///
+    /// # Errors
+    /// As [`Catalog::count`] otherwise.
+    pub(crate) async fn count_in_passing(
+        &self,
+        viewer: &Viewer,
+        search: &ItemSearch,
+    ) -> Result<Option<u64>, CatalogError> {
+        let budget = self.limits.query_time_max / COUNT_PART;
+        let catalog = self.catalog.with_query_budget(budget);
+        match catalog.count(viewer, search).await {
+            Ok(count) => Ok(Some(count)),
+            Err(error) if error.kind() == ErrorKind::Limit => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Asks the catalogue for nothing.
     pub(crate) async fn check_ready(&self) -> Result<(), Problem> {
-        let none = swath_stac::ItemSearch {
+        let none = ItemSearch {
             limit: Some(1),
             ids: vec![String::new()],
             ..Default::default()
         };
-        let viewer = swath_access::Viewer::anonymous();
+        let viewer = Viewer::anonymous();
         self.catalog.search(&viewer, &none).await?;
         Ok(())
+    }
+}
+
+/// The state of the server with the limits of one request: what handlers take that ask the catalogue.
+#[derive(Debug, Clone)]
+pub(crate) struct Bounded(pub(crate) AppState);
+
+impl FromRequestParts<AppState> for Bounded {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        Ok(Self(state.of_request()))
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures::{StreamExt, TryStreamExt};
@@ -22,7 +22,7 @@ use crate::error::Problem;
 use crate::links::path_segment;
 use crate::products::product::{FILES_MAX, safe_path};
 use crate::products::{Product, ProductFile};
-use crate::state::AppState;
+use crate::state::{AppState, Bounded};
 use crate::viewer::Caller;
 
 /// How long a presigned URL is valid: long enough to begin, and to begin anew after a cut.
@@ -40,7 +40,7 @@ pub(crate) fn asset_path(collection: &str, item: &str, key: &str) -> String {
 
 /// Answers the bytes of an asset: `/objects/{collection}/{item}/{asset}`.
 pub(super) async fn asset(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     caller: Caller,
     path: Result<Path<(String, String, String)>, PathRejection>,
     method: Method,
@@ -74,7 +74,7 @@ pub(super) async fn asset(
 
 /// Answers a whole product: `/download/{uuid}`.
 pub(super) async fn product(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     caller: Caller,
     path: Result<Path<String>, PathRejection>,
     method: Method,

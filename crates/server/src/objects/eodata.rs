@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
@@ -17,12 +17,12 @@ use swath_stac::{Interval, ItemSearch, parse_datetime};
 
 use super::download::Download;
 use super::listing::{self, Line};
-use crate::chunks::each_item;
+use crate::chunks::{PageSize, each_item};
 use crate::error::Problem;
 use crate::links::BaseUrl;
 use crate::products::Product;
 use crate::products::product::{self, collection_folder};
-use crate::state::AppState;
+use crate::state::{AppState, Bounded};
 use crate::viewer::Caller;
 
 /// Most parts of a path.
@@ -34,7 +34,7 @@ const YEARS_MAX: usize = 100;
 
 /// Answers `/eodata/`.
 pub(super) async fn root(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     caller: Caller,
     base: BaseUrl,
     uri: Uri,
@@ -53,7 +53,7 @@ pub(super) async fn root(
 
 /// Answers whatever lies below `/eodata/`.
 pub(super) async fn below(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     caller: Caller,
     base: BaseUrl,
     path: Result<Path<String>, PathRejection>,
@@ -157,7 +157,8 @@ impl Tree {
                     ControlFlow::Continue(())
                 };
                 let catalog = &self.state.catalog;
-                each_item(catalog, self.viewer(), &search, ITEMS_OF_DAY_MAX, add).await?;
+                let size = PageSize::of_names(ITEMS_OF_DAY_MAX);
+                each_item(catalog, self.viewer(), &search, size, add).await?;
                 lines.sort();
                 Ok(Some(listing::page(sent, &lines)))
             }
@@ -193,7 +194,8 @@ impl Tree {
                 ControlFlow::Continue(())
             };
             let catalog = &self.state.catalog;
-            each_item(catalog, self.viewer(), &search, ITEMS_OF_DAY_MAX, look).await?;
+            let size = PageSize::of_names(ITEMS_OF_DAY_MAX);
+            each_item(catalog, self.viewer(), &search, size, look).await?;
             if found.is_some() {
                 return Ok(found);
             }

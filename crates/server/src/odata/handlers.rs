@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::{Path, RawQuery, Request};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -22,7 +22,7 @@ use super::nodes::{self, Node, Place};
 use super::path::{self, NodePart, NodePath, Resource};
 use super::query::{self, Query, SKIP_MAX, Shape};
 use super::translate::{self, ItemKey, Known};
-use crate::chunks::each_item;
+use crate::chunks::{PageSize, each_item};
 use crate::error::Problem;
 use crate::links::BaseUrl;
 use crate::objects::{self, Holdings};
@@ -30,7 +30,7 @@ use crate::products::Product;
 use crate::products::attributes::{self, Condition, Literal};
 use crate::products::expressions::{self, Comparison};
 use crate::products::product::{NameRule, ids_of_name};
-use crate::state::AppState;
+use crate::state::{AppState, Bounded};
 use crate::viewer::Caller;
 
 /// Most names of one list.
@@ -90,7 +90,7 @@ fn resource(path: Result<Path<String>, PathRejection>) -> Result<Resource, Probl
 }
 
 async fn answer(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     caller: Caller,
     base: BaseUrl,
     path: Result<Path<String>, PathRejection>,
@@ -128,7 +128,7 @@ async fn answer(
 }
 
 async fn answer_post(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     caller: Caller,
     base: BaseUrl,
     path: Result<Path<String>, PathRejection>,
@@ -259,7 +259,8 @@ impl Asked {
                 ControlFlow::Continue(())
             };
             let catalog = &self.state.catalog;
-            token = each_item(catalog, &self.viewer, &search, query.top, write).await?;
+            let size = PageSize::of_records(query.top);
+            token = each_item(catalog, &self.viewer, &search, size, write).await?;
         }
         let next = next_link(&query, value.len(), token.as_deref());
         let mut answer = Map::new();

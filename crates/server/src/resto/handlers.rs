@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, RawQuery};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -18,13 +18,13 @@ use super::page::{Form, Page};
 use super::params::{Parameters, RestoQuery};
 use super::search::{self, Scope};
 use super::{atom, collections, describe, json as geojson};
-use crate::chunks::each_item;
+use crate::chunks::{PageSize, each_item};
 use crate::error::Problem;
 use crate::links::{BaseUrl, path_segment};
 use crate::objects::Holdings;
 use crate::products::Product;
 use crate::products::product::NameRule;
-use crate::state::AppState;
+use crate::state::{AppState, Bounded};
 use crate::viewer::Caller;
 
 /// Returns the routes of the dialect.
@@ -81,7 +81,7 @@ impl<'a> Known<'a> {
 }
 
 async fn list_collections(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     caller: Caller,
     base: BaseUrl,
 ) -> Result<Response, Problem> {
@@ -90,7 +90,7 @@ async fn list_collections(
 }
 
 async fn in_all(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     caller: Caller,
     base: BaseUrl,
     path: Result<Path<String>, PathRejection>,
@@ -109,7 +109,7 @@ async fn in_all(
 }
 
 async fn in_collection(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     caller: Caller,
     base: BaseUrl,
     path: Result<Path<(String, String)>, PathRejection>,
@@ -261,7 +261,8 @@ async fn find(
         count += 1;
         take(item)
     };
-    let next = each_item(&state.catalog, viewer, &search, query.max_records, counted).await?;
+    let size = PageSize::of_records(query.max_records);
+    let next = each_item(&state.catalog, viewer, &search, size, counted).await?;
     let has_next = next.is_some();
     // The last page knows the number without counting.
     let is_last = count > 0 && !has_next;
@@ -291,7 +292,7 @@ async fn find_uuid(
 
 /// Answers one product: `/resto/collections/SENTINEL-2/UUID.json`.
 async fn record(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     caller: Caller,
     base: BaseUrl,
     path: Result<Path<(String, String)>, PathRejection>,

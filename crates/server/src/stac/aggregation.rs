@@ -1,7 +1,7 @@
 //! The aggregation extension: numbers and frequencies over what a search finds.
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
@@ -14,7 +14,7 @@ use super::question::Question;
 use crate::body::json_object;
 use crate::error::Problem;
 use crate::links::BaseUrl;
-use crate::state::AppState;
+use crate::state::{AppState, Bounded};
 use crate::viewer::Caller;
 
 /// The parameters of `GET /aggregate`.
@@ -38,7 +38,7 @@ pub(super) async fn list(base: BaseUrl) -> Response {
 
 /// Answers `GET /collections/{collection}/aggregations`.
 pub(super) async fn list_of_collection(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     caller: Caller,
     base: BaseUrl,
     Path(collection): Path<String>,
@@ -52,7 +52,7 @@ pub(super) async fn list_of_collection(
 
 /// Answers `GET /aggregate`.
 pub(super) async fn of_query(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     caller: Caller,
     base: BaseUrl,
     uri: Uri,
@@ -63,7 +63,7 @@ pub(super) async fn of_query(
 
 /// Answers `POST /aggregate`.
 pub(super) async fn of_body(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     caller: Caller,
     base: BaseUrl,
     uri: Uri,
@@ -76,7 +76,7 @@ pub(super) async fn of_body(
 
 /// Answers `GET /collections/{collection}/aggregate`.
 pub(super) async fn of_collection_query(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     caller: Caller,
     base: BaseUrl,
     Path(collection): Path<String>,
@@ -93,7 +93,7 @@ pub(super) async fn of_collection_query(
 
 /// Answers `POST /collections/{collection}/aggregate`.
 pub(super) async fn of_collection_body(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     caller: Caller,
     base: BaseUrl,
     Path(collection): Path<String>,

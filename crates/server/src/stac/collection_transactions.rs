@@ -1,7 +1,7 @@
 //! Collections created, replaced, patched and removed. Each needs a token.
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
@@ -14,7 +14,7 @@ use crate::body::json_object;
 use crate::error::Problem;
 use crate::links::BaseUrl;
 use crate::preconditions::{IfMatch, changed};
-use crate::state::AppState;
+use crate::state::Bounded;
 use crate::viewer::Writer;
 
 /// How often a patch is tried where others change the same collection.
@@ -22,7 +22,7 @@ const ATTEMPTS_MAX: usize = 5;
 
 /// Answers `POST /collections`.
 pub(super) async fn create(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     writer: Writer,
     base: BaseUrl,
     headers: HeaderMap,
@@ -50,7 +50,7 @@ pub(super) async fn create(
 
 /// Answers `PUT /collections/{collection}`.
 pub(super) async fn replace(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     writer: Writer,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -75,7 +75,7 @@ pub(super) async fn replace(
 
 /// Answers `PATCH /collections/{collection}`: a merge patch.
 pub(super) async fn patch(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     writer: Writer,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -112,7 +112,7 @@ pub(super) async fn patch(
 
 /// Answers `DELETE /collections/{collection}`; one that holds items stays.
 pub(super) async fn remove(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     writer: Writer,
     Path(id): Path<String>,
     headers: HeaderMap,

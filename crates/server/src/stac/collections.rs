@@ -1,6 +1,6 @@
 //! Collections, searched and shown.
 
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::{Uri, header};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
@@ -12,7 +12,7 @@ use super::parameters::{body_of_query, query_with};
 use super::question::{LIMIT_MAX, bbox, datetime, limit};
 use crate::error::Problem;
 use crate::links::BaseUrl;
-use crate::state::AppState;
+use crate::state::{AppState, Bounded};
 use crate::viewer::Caller;
 
 /// The parameters of `GET /collections`.
@@ -24,7 +24,7 @@ const TEXT_BYTES_MAX: usize = 1_000;
 
 /// Answers `GET /collections`.
 pub(super) async fn list(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     caller: Caller,
     base: BaseUrl,
     uri: Uri,
@@ -68,7 +68,7 @@ pub(super) async fn list(
 
 /// Answers `GET /collections/{collection}`.
 pub(super) async fn show(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     caller: Caller,
     base: BaseUrl,
     Path(id): Path<String>,
@@ -86,7 +86,7 @@ pub(super) async fn show(
 
 /// Answers `GET /children`: the children of the landing page are the collections.
 pub(super) async fn children(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     caller: Caller,
     base: BaseUrl,
 ) -> Result<Response, Problem> {

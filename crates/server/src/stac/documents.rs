@@ -85,12 +85,18 @@ fn encoded_path(path: &str) -> String {
     parts.join("/")
 }
 
-/// Lets the hrefs of assets that only this server can read lead to their bytes on this server.
-fn publish_assets(document: &mut Map<String, Value>, base: &BaseUrl, stored: &StoredItem) {
+/// Returns the assets of an item; the hrefs that only this server can read lead to their bytes on this
+/// server.
+fn published_assets(base: &BaseUrl, stored: &StoredItem) -> Option<Value> {
+    let mut published = stored.json.get("assets")?.clone();
+    if let Value::Object(assets) = &mut published {
+        publish_assets(assets, base, stored);
+    }
+    Some(published)
+}
+
+fn publish_assets(assets: &mut Map<String, Value>, base: &BaseUrl, stored: &StoredItem) {
     let id = item_id(stored).to_owned();
-    let Some(Value::Object(assets)) = document.get_mut("assets") else {
-        return;
-    };
     let mut files = None;
     for (key, asset) in assets {
         if let Some(Value::String(href)) = asset.get_mut("href")
@@ -133,7 +139,7 @@ fn item_id(stored: &StoredItem) -> &str {
     id.unwrap_or_default()
 }
 
-/// Undoes [`publish_assets`] in an item that a client read, changed and sends back.
+/// Undoes [`published_assets`] in an item that a client read, changed and sends back.
 pub(super) fn restore_assets(
     document: &mut Map<String, Value>,
     base: &BaseUrl,
@@ -167,10 +173,14 @@ pub(super) fn restore_assets(
 
 /// Returns an item as STAC API has it, with the selected fields.
 pub(super) fn item(base: &BaseUrl, stored: StoredItem, fields: &Fields) -> Map<String, Value> {
-    let mut document = stored.json.clone();
-    publish_assets(&mut document, base, &stored);
     let of_item = base.href(&item_path(&stored.collection, item_id(&stored)));
     let of_collection = base.href(&collection_path(&stored.collection));
+    let assets = published_assets(base, &stored);
+    // The rest of an item may be large: it is not copied.
+    let mut document = stored.json;
+    if let Some(assets) = assets {
+        document.insert("assets".to_owned(), assets);
+    }
     let links = vec![
         link("self", of_item, GEOJSON),
         link("root", base.href("/stac"), JSON),
@@ -195,6 +205,7 @@ pub(super) fn collection(base: &BaseUrl, stored: StoredCollection) -> Map<String
         link("root", base.href("/stac"), JSON),
         link("parent", base.href("/stac"), JSON),
         link("items", of("/items"), GEOJSON),
+        link("child", of("/browse"), JSON),
         link(QUERYABLES, of("/queryables"), SCHEMA),
         link("aggregate", of("/aggregate"), JSON),
         link("aggregations", of("/aggregations"), JSON),

@@ -1,6 +1,6 @@
 //! Items of a collection (OGC API Features).
 
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 
@@ -12,12 +12,12 @@ use super::question::{ITEMS_KEYS, Question};
 use super::search::{head_links, next_of_query};
 use crate::error::Problem;
 use crate::links::BaseUrl;
-use crate::state::AppState;
+use crate::state::Bounded;
 use crate::viewer::Caller;
 
 /// Answers `GET /collections/{collection}/items`.
 pub(super) async fn list(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     caller: Caller,
     base: BaseUrl,
     Path(collection): Path<String>,
@@ -48,7 +48,7 @@ pub(super) async fn list(
 
 /// Answers `GET /collections/{collection}/items/{item}`.
 pub(super) async fn show(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     caller: Caller,
     base: BaseUrl,
     Path((collection, id)): Path<(String, String)>,

@@ -1,6 +1,6 @@
 //! What is there: landing page, conformance, queryables.
 
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 use swath_catalog::CollectionSearch;
@@ -9,7 +9,7 @@ use super::documents::{GEOJSON, JSON, QUERYABLES, SCHEMA, answer_json, collectio
 use crate::error::Problem;
 use crate::links::BaseUrl;
 use crate::openapi;
-use crate::state::AppState;
+use crate::state::Bounded;
 use crate::viewer::Caller;
 
 /// What this API conforms to.
@@ -31,6 +31,7 @@ pub(super) const CONFORMANCE: &[&str] = &[
     "https://api.stacspec.org/v1.0.0-rc.1/collection-search",
     "https://api.stacspec.org/v1.0.0-rc.1/collection-search#free-text",
     "https://api.stacspec.org/v1.0.0-rc.2/children",
+    "https://api.stacspec.org/v1.0.0/browseable",
     "https://api.stacspec.org/v0.3.0/aggregation",
     "http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/simple-query",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
@@ -53,7 +54,7 @@ pub(super) const CONFORMANCE: &[&str] = &[
 
 /// Answers `GET /stac`.
 pub(super) async fn show(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     caller: Caller,
     base: BaseUrl,
 ) -> Result<Response, Problem> {
@@ -105,7 +106,7 @@ pub(super) async fn conformance() -> Response {
 
 /// Answers `GET /stac/queryables`.
 pub(super) async fn queryables(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     caller: Caller,
     base: BaseUrl,
 ) -> Result<Response, Problem> {
@@ -115,7 +116,7 @@ pub(super) async fn queryables(
 
 /// Answers `GET /stac/collections/{collection}/queryables`.
 pub(super) async fn queryables_of_collection(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     caller: Caller,
     base: BaseUrl,
     Path(collection): Path<String>,

@@ -4,9 +4,10 @@
 //! 2. [`question`] reads a body: what is searched (`ItemSearch`), and which [`fields`] come back.
 //! 3. [`page`] asks the catalogue, and writes items ([`documents`]) with links to the next page.
 //!
-//! [`landing`] says what is there; [`transactions`] and [`collection_transactions`] change it.
+//! [`landing`] says what is there, [`browse`] leads to every item by links; [`transactions`] and [`collection_transactions`] change it.
 
 mod aggregation;
+mod browse;
 mod collection_transactions;
 mod collections;
 mod documents;
@@ -53,6 +54,19 @@ pub(crate) fn routes(limits: &Limits) -> Router<AppState> {
         .route(
             "/stac/collections/{collection}/aggregate",
             get(aggregation::of_collection_query).post(aggregation::of_collection_body),
+        )
+        .route("/stac/collections/{collection}/browse", get(browse::all))
+        .route(
+            "/stac/collections/{collection}/browse/{year}",
+            get(browse::year),
+        )
+        .route(
+            "/stac/collections/{collection}/browse/{year}/{month}",
+            get(browse::month),
+        )
+        .route(
+            "/stac/collections/{collection}/browse/{year}/{month}/{day}",
+            get(browse::day),
         )
         .layer(DefaultBodyLimit::max(limits.search_body_bytes_max));
     let changing = Router::new()

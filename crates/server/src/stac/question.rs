@@ -21,6 +21,8 @@ const IDS_MAX: usize = 1_000;
 const ID_BYTES_MAX: usize = 2_000;
 /// Longest token, in bytes: it holds the sort keys of an item, two digits for each byte.
 const TOKEN_BYTES_MAX: usize = 20_000;
+/// Stands in a token for a number of items that was not counted.
+const UNCOUNTED: &str = "-";
 /// Last page that can be asked for by number.
 const PAGE_MAX: u64 = 100_000;
 /// The one CRS of filters: longitude and latitude on WGS 84.
@@ -67,8 +69,8 @@ pub(super) struct Question {
     /// Items of a page, within the limits.
     pub(super) limit: u32,
     pub(super) fields: Fields,
-    /// How many items there are, as the page before said.
-    pub(super) matched: Option<u64>,
+    /// How many items there are, as the page before said; `Some(None)`: counting them is too much work.
+    pub(super) matched: Option<Option<u64>>,
 }
 
 impl Question {
@@ -111,20 +113,28 @@ impl Question {
 }
 
 /// Returns a token that also carries how many items there are, so that they are counted once.
-pub(super) fn token_with_matched(token: &str, matched: u64) -> String {
-    format!("{matched}~{token}")
+pub(super) fn token_with_matched(token: &str, matched: Option<u64>) -> String {
+    match matched {
+        Some(matched) => format!("{matched}~{token}"),
+        None => format!("{UNCOUNTED}~{token}"),
+    }
 }
 
 fn start(
     token: Option<&Value>,
     page: Option<&Value>,
     limit: u32,
-) -> Result<(PageStart, Option<u64>), Problem> {
+) -> Result<(PageStart, Option<Option<u64>>), Problem> {
     if let Some(token) = token {
         let text = token.as_str().filter(|text| text.len() <= TOKEN_BYTES_MAX);
         let parts = text.and_then(|text| text.split_once('~'));
-        let read =
-            parts.and_then(|(matched, token)| Some((matched.parse().ok()?, token.to_owned())));
+        let read = parts.and_then(|(matched, token)| {
+            let matched = match matched {
+                UNCOUNTED => None,
+                matched => Some(matched.parse().ok()?),
+            };
+            Some((matched, token.to_owned()))
+        });
         let (matched, token) =
             read.ok_or_else(|| Problem::invalid("token: not one that this server gave"))?;
         return Ok((PageStart::Token(token), Some(matched)));
@@ -289,9 +299,11 @@ mod tests {
 
     #[test]
     fn tokens_carry_the_number_of_items() {
-        let token = token_with_matched("x~y", 12);
+        let uncounted = json!({"token": token_with_matched("x", None)});
+        assert_eq!(question(uncounted).expect("a question").matched, Some(None));
+        let token = token_with_matched("x~y", Some(12));
         let question = question(json!({"token": token})).expect("a question");
-        assert_eq!(question.matched, Some(12));
+        assert_eq!(question.matched, Some(Some(12)));
         assert_eq!(question.search.start, PageStart::Token("x~y".into()));
         let page = super::Question::parse(
             json!({"page": 3, "limit": 20})

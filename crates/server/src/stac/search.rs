@@ -1,7 +1,6 @@
 //! `/search`, by parameters and by body.
 
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
@@ -13,7 +12,7 @@ use super::question::{Question, SEARCH_KEYS, token_with_matched};
 use crate::body::json_object;
 use crate::error::Problem;
 use crate::links::BaseUrl;
-use crate::state::AppState;
+use crate::state::Bounded;
 use crate::viewer::Caller;
 
 /// What says where a page begins, in parameters and bodies.
@@ -21,7 +20,7 @@ const POSITION_KEYS: &[&str] = &["token", "page"];
 
 /// Answers `GET /search`.
 pub(super) async fn of_query(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     caller: Caller,
     base: BaseUrl,
     uri: Uri,
@@ -35,7 +34,7 @@ pub(super) async fn of_query(
 
 /// Answers `POST /search`.
 pub(super) async fn of_body(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     caller: Caller,
     base: BaseUrl,
     uri: Uri,

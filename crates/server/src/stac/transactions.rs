@@ -1,7 +1,7 @@
 //! Items created, replaced, patched and removed: the transaction extension. Each needs a token.
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
@@ -15,7 +15,7 @@ use crate::body::json_object;
 use crate::error::Problem;
 use crate::links::BaseUrl;
 use crate::preconditions::{IfMatch, changed};
-use crate::state::AppState;
+use crate::state::{AppState, Bounded};
 use crate::viewer::Writer;
 
 /// How often a patch is tried where others change the same item.
@@ -27,7 +27,7 @@ type ItemPath = Path<(String, String)>;
 
 /// Answers `POST …/items`: an item, or a FeatureCollection of items, all or none.
 pub(super) async fn create(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     writer: Writer,
     base: BaseUrl,
     Path(collection): Path<String>,
@@ -99,7 +99,7 @@ async fn create_many(
 
 /// Answers `PUT …/items/{item}`.
 pub(super) async fn replace(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     writer: Writer,
     base: BaseUrl,
     Path((collection, id)): ItemPath,
@@ -129,7 +129,7 @@ pub(super) async fn replace(
 
 /// Answers `PATCH …/items/{item}`: a merge patch.
 pub(super) async fn patch(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     writer: Writer,
     Path((collection, id)): ItemPath,
     headers: HeaderMap,
@@ -163,7 +163,7 @@ pub(super) async fn patch(
 /// Answers `DELETE …/items/{item}`. What is not there counts as removed, so that a client may
 /// repeat the request.
 pub(super) async fn remove(
-    State(state): State<AppState>,
+    Bounded(state): Bounded,
     writer: Writer,
     Path((collection, id)): ItemPath,
     headers: HeaderMap,
