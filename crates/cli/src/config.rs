@@ -1,18 +1,24 @@
 //! Configuration and environment: the only place that reads them.
 
 use std::collections::BTreeMap;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use swath_access::{Resource, Viewer};
 use swath_catalog::{Catalog, CatalogError};
+use swath_db::Database;
+use swath_extract::table::{COMMIT_LEDGER, CommitNumbers, TableStore};
 use swath_io::{
-    AssetRef, AwsEnvironment, GeoTiff, IoError, StoreConfig, StoreKind, StoreWriter, Stores,
+    AssetRef, AwsEnvironment, ConditionalPut, GeoTiff, IoError, StoreConfig, StoreKind,
+    StoreWriter, Stores,
 };
-use swath_server::TokenFile;
+use swath_jobs::{JobStore, LeaseOptions};
+use swath_server::{CbmOptions, TokenFile};
 
 use crate::GlobalArgs;
 use crate::error::UsageError;
@@ -24,14 +30,26 @@ const PREFIXES: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_STORAGE_"];
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Stores by name. The store `archive` is where objects go; by default it is the folder
-    /// `archive` of the data home.
+    /// Stores by name. The store `archive` is where objects go, the store `parcels` where the files of
+    /// parcel sets go; by default they are folders of these names in the data home.
     pub stores: BTreeMap<String, StoreConfig>,
     /// The catalogue: `sqlite:PATH`, relative to the data home, or `postgres://…`; by default
     /// `sqlite:catalog.sqlite`.
     pub catalog: Option<String>,
     /// `swath serve`.
     pub server: ServerConfig,
+    /// Parcel sets.
+    pub parcels: ParcelsConfig,
+    /// The CbM interface.
+    pub cbm: CbmOptions,
+}
+
+/// `[parcels]`: what imports of parcels look up.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ParcelsConfig {
+    /// Folder of the tables from national crop codes to HCAT, as EuroCrops publishes them.
+    pub hcat: Option<PathBuf>,
 }
 
 /// `[server]`: how `swath serve` listens; options on the command line win.
@@ -57,6 +75,10 @@ pub struct Context {
     pub stores: Stores,
     /// Settings of the server.
     pub server: ServerConfig,
+    /// What imports of parcels look up.
+    pub parcels: ParcelsConfig,
+    /// How the words of the CbM interface translate.
+    pub cbm: CbmOptions,
     /// Compute threads.
     pub threads: usize,
     /// The configuration file that was read, `None` where there is none.
@@ -65,10 +87,20 @@ pub struct Context {
     catalog: String,
     store_configs: BTreeMap<String, StoreConfig>,
     environment: AwsEnvironment,
+    /// Catalogues that were opened, to be closed at the end.
+    opened: Arc<Mutex<Vec<Catalog>>>,
 }
 
 /// Name of the store that holds the archive.
 pub const ARCHIVE: &str = "archive";
+/// Name of the store that holds the files of parcel sets.
+pub const PARCELS: &str = "parcels";
+/// Name of the store that holds extract tables.
+pub const TABLES: &str = "tables";
+/// Name of the store that holds plans, results, logs and leases of jobs.
+pub const JOBS: &str = "jobs";
+/// Stores that are folders of the data home unless the configuration says otherwise.
+const OF_HOME: [&str; 4] = [ARCHIVE, PARCELS, TABLES, JOBS];
 
 /// Returns the number of processors this process may use.
 pub fn available_threads() -> usize {
@@ -110,38 +142,59 @@ impl Context {
             .collect();
         let catalog = catalog_url(&args.home, config.catalog.as_deref());
         let mut store_configs = config.stores;
-        store_configs
-            .entry(ARCHIVE.to_owned())
-            .or_insert_with(|| archive_in(&args.home));
+        for name in OF_HOME {
+            store_configs
+                .entry(name.to_owned())
+                .or_insert_with(|| folder_in(&args.home, name));
+        }
         let environment = AwsEnvironment { variables };
         let stores = Stores::for_command_line(store_configs.clone(), environment.clone());
         Ok(Self {
             home: args.home.clone(),
             stores,
             server: config.server,
+            parcels: config.parcels,
+            cbm: config.cbm,
             threads,
             config_path,
             catalog,
             store_configs,
             environment,
+            opened: Arc::default(),
         })
+    }
+
+    /// Closes the catalogues that were opened: SQLite then leaves one file, without a log beside it.
+    pub async fn close(&self) {
+        let opened = match self.opened.lock() {
+            Ok(mut opened) => std::mem::take(&mut *opened),
+            Err(_) => return,
+        };
+        for catalog in opened {
+            catalog.close().await;
+        }
     }
 
     /// Returns the same for a data home of its own in `folder`, with the stores of this one: its
     /// catalogue and archive are those of that folder, whatever the configuration says.
     pub fn with_home(&self, folder: &Path) -> Self {
         let mut store_configs = self.store_configs.clone();
-        store_configs.insert(ARCHIVE.to_owned(), archive_in(folder));
+        for name in OF_HOME {
+            store_configs.insert(name.to_owned(), folder_in(folder, name));
+        }
         let environment = self.environment.clone();
         Self {
             home: folder.to_owned(),
             stores: Stores::for_command_line(store_configs.clone(), environment.clone()),
             config_path: self.config_path.clone(),
             server: self.server.clone(),
+            parcels: self.parcels.clone(),
+            cbm: self.cbm.clone(),
             threads: self.threads,
             catalog: catalog_url(folder, None),
             store_configs,
             environment,
+            opened: Arc::clone(&self.opened),
         }
     }
 
@@ -190,7 +243,7 @@ impl Context {
         };
         let archive = other.stores.get(ARCHIVE).cloned();
         catalog_url(&self.home, other.catalog.as_deref()) == self.catalog
-            && Some(&archive.unwrap_or_else(|| archive_in(&self.home)))
+            && Some(&archive.unwrap_or_else(|| folder_in(&self.home, ARCHIVE)))
                 == self.store_configs.get(ARCHIVE)
     }
 
@@ -201,6 +254,60 @@ impl Context {
     pub fn archive_writer(&self, url: Option<&str>) -> Result<StoreWriter, IoError> {
         let root = url.unwrap_or("archive:");
         self.stores.writer(&Viewer::operator(), root)
+    }
+
+    /// Returns the URL of the catalogue's database, in which other parts keep tables of their own.
+    pub fn catalog_url(&self) -> &str {
+        &self.catalog
+    }
+
+    /// Opens the table at `root`. Where its store has no conditional writes, the database of the catalogue
+    /// decides who commits.
+    ///
+    /// # Errors
+    /// Where the store cannot be written to, or the database cannot be reached.
+    pub async fn table_store(&self, root: &str) -> Result<TableStore> {
+        let writer = self.stores.writer(&Viewer::operator(), root)?;
+        let numbers = match writer.probe().await? {
+            ConditionalPut::Atomic => CommitNumbers::ConditionalPut,
+            _ => CommitNumbers::Ledger(Database::open(&self.catalog, &COMMIT_LEDGER).await?),
+        };
+        Ok(TableStore::new(writer, numbers))
+    }
+
+    /// Returns the store of jobs, for this process.
+    ///
+    /// # Errors
+    /// Where it cannot be written to.
+    pub fn job_store(&self, options: LeaseOptions) -> Result<JobStore, IoError> {
+        self.job_store_at(&format!("{JOBS}:"), options)
+    }
+
+    /// Returns the store of jobs at `root`, for this process.
+    ///
+    /// # Errors
+    /// Where it cannot be written to.
+    pub fn job_store_at(&self, root: &str, options: LeaseOptions) -> Result<JobStore, IoError> {
+        let writer = self.stores.writer(&Viewer::operator(), root)?;
+        Ok(JobStore::new(writer, options, process_name()))
+    }
+
+    /// Returns the words by which another process of the program gets the same context.
+    pub fn global_words(&self) -> Vec<String> {
+        let mut words = vec!["--home".to_owned(), self.home.display().to_string()];
+        if let Some(path) = &self.config_path {
+            words.extend(["--config".to_owned(), path.display().to_string()]);
+        }
+        words.extend(["--threads".to_owned(), self.threads.to_string()]);
+        words
+    }
+
+    /// Returns a writer to the files of parcel sets: the store `parcels`.
+    ///
+    /// # Errors
+    /// Where it cannot be written to.
+    pub fn parcels_writer(&self) -> Result<StoreWriter, IoError> {
+        self.stores.writer(&Viewer::operator(), "parcels:")
     }
 
     /// True where the catalogue is a server, or a file that is there.
@@ -229,7 +336,11 @@ impl Context {
     /// # Errors
     /// Where it cannot be reached, or was made by a newer program.
     pub async fn catalog(&self) -> Result<Catalog, CatalogError> {
-        Catalog::open(&self.catalog).await
+        let catalog = Catalog::open(&self.catalog).await?;
+        if let Ok(mut opened) = self.opened.lock() {
+            opened.push(catalog.clone());
+        }
+        Ok(catalog)
     }
 
     /// Returns the asset that the user typed.
@@ -270,14 +381,20 @@ impl Context {
     }
 }
 
-/// Returns the store that is the archive of a data home.
-fn archive_in(home: &Path) -> StoreConfig {
-    let folder = home.join(ARCHIVE);
+/// Returns the store that is a folder of a data home.
+fn folder_in(home: &Path, name: &str) -> StoreConfig {
+    let folder = home.join(name);
     let folder = std::path::absolute(&folder).unwrap_or(folder);
     StoreConfig {
         prefix: folder.to_string_lossy().into_owned(),
         ..StoreConfig::default()
     }
+}
+
+/// Returns a name that no other process has, also of another machine.
+fn process_name() -> String {
+    let random = RandomState::new().build_hasher().finish();
+    format!("{}-{:012x}", std::process::id(), random & 0xffff_ffff_ffff)
 }
 
 /// Returns the URL of the catalogue; paths are relative to the data home.

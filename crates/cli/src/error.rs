@@ -2,12 +2,16 @@
 
 use swath_archive::ArchiveError;
 use swath_catalog::{CatalogError, ErrorKind as CatalogErrorKind};
+use swath_db::DbError;
 use swath_extract::ExtractError;
 use swath_io::cog::CogError;
 use swath_io::vector::{VectorError, VectorErrorKind};
 use swath_io::{ErrorKind, IoError};
+use swath_jobs::{ErrorKind as JobErrorKind, JobError};
 use swath_server::{ServerError, ServerErrorKind, TokenError, TokenErrorKind};
 use thiserror::Error;
+
+use crate::command::series::NotThere;
 
 /// Wrong usage.
 pub const EXIT_USAGE: u8 = 2;
@@ -50,6 +54,9 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         if cause.is::<UsageError>() {
             return EXIT_USAGE;
         }
+        if cause.is::<NotThere>() {
+            return EXIT_NOT_FOUND;
+        }
         if cause.is::<PartialDataError>() {
             return EXIT_DATA;
         }
@@ -70,6 +77,20 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         }
         if let Some(error) = cause.downcast_ref::<ExtractError>() {
             return of_kind(error.kind());
+        }
+        if let Some(error) = cause.downcast_ref::<JobError>() {
+            return match error.kind() {
+                JobErrorKind::Invalid => EXIT_USAGE,
+                JobErrorKind::NotFound => EXIT_NOT_FOUND,
+                JobErrorKind::Limit => EXIT_LIMIT,
+                _ => EXIT_STORAGE,
+            };
+        }
+        if let Some(error) = cause.downcast_ref::<DbError>() {
+            return match error {
+                DbError::Url { .. } => EXIT_USAGE,
+                _ => EXIT_STORAGE,
+            };
         }
         if let Some(error) = cause.downcast_ref::<VectorError>() {
             return of_vector_kind(error.kind());

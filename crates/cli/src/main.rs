@@ -2,6 +2,7 @@
 //!
 //! Every command is a file in [`command`]; [`error`] turns errors into exit codes in one table.
 
+mod chart;
 mod command;
 mod config;
 mod demo;
@@ -58,15 +59,26 @@ enum Command {
     Zonal(command::zonal::ZonalArgs),
     /// Statistics of many dated rasters or STAC items for every parcel
     Extract(command::extract::ExtractArgs),
+    /// Look after extract tables: compact, vacuum, check, copy
+    #[command(subcommand)]
+    Table(command::table::TableCommand),
+    /// Run commands as jobs, see how far jobs are
+    #[command(subcommand)]
+    Job(command::job::JobCommand),
+    /// Run single tasks of a job, as workers do
+    #[command(subcommand)]
+    Task(command::task::TaskCommand),
     /// List, register and check the collections of the catalogue
     Collections(command::collections::CollectionsArgs),
     /// List, import and export the items of a collection
     Items(command::items::ItemsArgs),
     /// Search items in the catalogue or in a remote STAC API
     Search(command::search::SearchArgs),
-    /// Look at parcel files
+    /// Look at parcel files, import them into sets, list the sets
     #[command(subcommand)]
     Parcels(command::parcels::ParcelsCommand),
+    /// Show the season of one parcel: rows, indices, means over periods, or a picture
+    Series(command::series::SeriesArgs),
     /// Answer over HTTP: STAC API and the other faces of the catalogue
     Serve(command::serve::ServeArgs),
     /// Make, list and end the tokens that the server lets in
@@ -185,23 +197,34 @@ async fn run(cli: Cli, threads: usize) -> anyhow::Result<()> {
             };
         }
     };
-    match cli.command {
-        Command::Info(args) => command::info::run(&context, args).await,
-        Command::Convert(args) => command::convert::run(&context, args).await,
-        Command::Ingest(args) => command::ingest::run(&context, args).await,
-        Command::Zonal(args) => command::zonal::run(&context, args).await,
-        Command::Extract(args) => command::extract::run(&context, args).await,
-        Command::Collections(args) => command::collections::run(&context, args).await,
-        Command::Items(args) => command::items::run(&context, args).await,
-        Command::Search(args) => command::search::run(&context, args).await,
-        Command::Parcels(args) => command::parcels::run(args).await,
-        Command::Serve(args) => command::serve::run(&context, args).await,
-        Command::Token(command) => command::token::run(&context, command),
-        Command::Backup(args) => command::backup::run(&context, args).await,
-        Command::Restore(args) => command::restore::run(&context, args).await,
-        Command::Scrub(args) => command::scrub::run(&context, args).await,
-        Command::Doctor(args) => command::doctor::run(&context, args).await,
+    let outcome = run_command(&context, cli.command).await;
+    // A connection that somebody still holds is not worth waiting for.
+    let _ = tokio::time::timeout(SHUTDOWN_MAX, context.close()).await;
+    outcome
+}
+
+async fn run_command(context: &config::Context, command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Info(args) => command::info::run(context, args).await,
+        Command::Convert(args) => command::convert::run(context, args).await,
+        Command::Ingest(args) => command::ingest::run(context, args).await,
+        Command::Zonal(args) => command::zonal::run(context, args).await,
+        Command::Extract(args) => command::extract::run(context, args).await,
+        Command::Table(command) => command::table::run(context, command).await,
+        Command::Job(command) => command::job::run(context, command).await,
+        Command::Task(command) => command::task::run(context, command).await,
+        Command::Collections(args) => command::collections::run(context, args).await,
+        Command::Items(args) => command::items::run(context, args).await,
+        Command::Search(args) => command::search::run(context, args).await,
+        Command::Parcels(args) => command::parcels::run(context, args).await,
+        Command::Series(args) => command::series::run(context, args).await,
+        Command::Serve(args) => command::serve::run(context, args).await,
+        Command::Token(command) => command::token::run(context, command),
+        Command::Backup(args) => command::backup::run(context, args).await,
+        Command::Restore(args) => command::restore::run(context, args).await,
+        Command::Scrub(args) => command::scrub::run(context, args).await,
+        Command::Doctor(args) => command::doctor::run(context, args).await,
         Command::Simulate(args) => command::simulate::run(args).await,
-        Command::Demo(args) => command::demo::run(&context, args).await,
+        Command::Demo(args) => command::demo::run(context, args).await,
     }
 }

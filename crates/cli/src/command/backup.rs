@@ -138,6 +138,12 @@ fn print_report(report: &BackupReport, target: &str) {
         manifest.moment,
         manifest.files.len()
     );
+    if manifest.parcel_sets > 0 {
+        eprintln!(
+            "  {} parcel sets with the files of their versions",
+            manifest.parcel_sets
+        );
+    }
     if manifest.archive.is_copied {
         eprintln!(
             "  {} objects, {:.1} MB, of which {} copied now, {:.1} MB",

@@ -66,7 +66,14 @@ impl MeasureArgs {
     /// Parcels that cannot be read, options that make no sense.
     pub async fn extractor(&self, context: &Context) -> Result<Extractor> {
         let source = self.read().await?;
-        print_findings(&source);
+        Ok(Extractor::new(Arc::new(source), self.options(context)?)?)
+    }
+
+    /// Returns how parcels are measured.
+    ///
+    /// # Errors
+    /// Options that make no sense.
+    pub fn options(&self, context: &Context) -> Result<MeasureOptions, UsageError> {
         let shift_accuracy_max_m = match self.shift_accuracy.as_str() {
             "any" => f64::INFINITY,
             text => text
@@ -77,7 +84,7 @@ impl MeasureArgs {
                     UsageError(format!("--shift-accuracy {text}: give metres or \"any\""))
                 })?,
         };
-        let options = MeasureOptions {
+        Ok(MeasureOptions {
             rule: match self.coverage {
                 Coverage::Fraction => CoverageRule::Fraction,
                 Coverage::Centre => CoverageRule::Centre,
@@ -87,11 +94,14 @@ impl MeasureArgs {
             threads: context.threads,
             memory_bytes_max: usize::try_from(self.memory << 20).unwrap_or(usize::MAX),
             cache_dir: (!self.no_cache).then(|| context.coverage_cache()),
-        };
-        Ok(Extractor::new(Arc::new(source), options)?)
+        })
     }
 
-    async fn read(&self) -> Result<ParcelSource> {
+    /// Reads the file of parcels and tells what was found wrong with it.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub async fn read(&self) -> Result<ParcelSource> {
         let crs = self
             .parcels_crs
             .as_deref()
@@ -104,7 +114,9 @@ impl MeasureArgs {
             crs,
             ..ParcelOptions::default()
         };
-        Ok(read_parcels(&self.parcels, &options).await?)
+        let source = read_parcels(&self.parcels, &options).await?;
+        print_findings(&source);
+        Ok(source)
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 use swath_access::Viewer;
-use swath_archive::{FileRole, Restore, RestoreOptions, RestoreReport};
+use swath_archive::{FileRole, Restore, RestoreOptions, RestoreReport, RestoreTarget};
 use swath_catalog::RestoreMode;
 
 use super::backup::read;
@@ -106,7 +106,12 @@ pub async fn run(context: &Context, args: RestoreArgs) -> Result<()> {
         .catalog()
         .await
         .context("the catalogue cannot be opened")?;
-    let restored = restore.run(&catalog, &archive, options, &shown).await?;
+    let target = RestoreTarget {
+        catalog: &catalog,
+        archive: &archive,
+        parcels: &context.parcels_writer()?,
+    };
+    let restored = restore.run(target, options, &shown).await?;
     catalog.close().await;
     let mut files = Vec::new();
     if !args.no_config
@@ -214,6 +219,12 @@ fn print_report(report: &WholeReport, restore: &Restore, source: &str) {
             restored.objects,
             restored.objects_copied,
             restored.bytes_copied as f64 / 1e6
+        );
+    }
+    if restored.parcel_sets + restored.parcel_sets_kept > 0 {
+        eprintln!(
+            "  {} parcel sets restored, {} were there and stayed",
+            restored.parcel_sets, restored.parcel_sets_kept
         );
     }
     if restored.items_moved > 0 {

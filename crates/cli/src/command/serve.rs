@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use swath_access::Viewer;
 use swath_server::{AppState, Limits, Server, ServerOptions};
 
-use crate::config::Context;
+use crate::config::{Context, TABLES};
 use crate::error::UsageError;
 
 /// Port where nothing is said.
@@ -47,6 +48,12 @@ pub async fn run(context: &Context, args: ServeArgs) -> Result<()> {
         catalog: context.catalog().await?,
         stores: Arc::new(context.named_stores()),
         tokens: context.tokens(),
+        tables: Some(
+            context
+                .stores
+                .writer(&Viewer::operator(), &format!("{TABLES}:"))?,
+        ),
+        cbm: context.cbm.clone(),
         base_url: args.base_url.or_else(|| settings.base_url.clone()),
         limits,
     })

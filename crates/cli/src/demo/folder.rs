@@ -16,16 +16,17 @@ use anyhow::{Context as _, Result};
 use swath_extract::{ItemList, find_items};
 use swath_io::GeoTiff;
 
-use super::chart::{Chart, month_number, render};
 use super::ledger::{Ledger, Stopwatch, Table};
 use super::months::{MonthFold, MonthRow, MonthTable};
-use super::panels::{Power, backscatter_panel, band_panels, ndvi_panel};
 use super::registered::{collection_id, own_home, register_folder};
 use super::report::{Report, Totals};
 use super::searched::search;
 use super::series::{Observation, SceneClasses, visit_table};
 use super::step::Step;
-use super::{CLEAR_MIN, HIDING_CLASSES, measure, picture_name, write_whole};
+use super::{HIDING_CLASSES, measure, picture_name, write_whole};
+use crate::chart::CLEAR_MIN;
+use crate::chart::{Chart, month_number, render};
+use crate::chart::{Power, backscatter_panel, band_panels, ndvi_panel};
 use crate::command::extract::ExtractArgs;
 use crate::command::measure_args::parse_classes;
 use crate::config::Context;
@@ -207,6 +208,7 @@ async fn extract_folder(
     let classes = report.classes.filter(|_| report.class_rows > 0);
     let table = Table {
         file: FILE.into(),
+        root: None,
         classes: classes.and_then(|path| path.file_name().map(PathBuf::from)),
         items: report.measured,
         skipped,

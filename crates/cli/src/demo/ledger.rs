@@ -44,8 +44,11 @@ pub struct Landscape {
 /// A finished extraction.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Table {
-    /// Path below the folder of the demo.
+    /// Path below the folder of the demo: a file, or the folder of an extract table.
     pub file: PathBuf,
+    /// Root of the extract table, where it is one.
+    #[serde(default)]
+    pub root: Option<String>,
     /// File of class counts beside it, if any.
     pub classes: Option<PathBuf>,
     /// Items with rows.
@@ -109,7 +112,7 @@ impl Ledger {
             table.file == file
                 && files
                     .into_iter()
-                    .all(|file| self.folder.join(file).is_file())
+                    .all(|file| self.folder.join(file).exists())
         };
         self.tables.iter().find(is_there)
     }
@@ -202,6 +205,7 @@ mod tests {
         let spent = Spent::default();
         Table {
             file: file.into(),
+            root: None,
             classes: None,
             items: 1,
             skipped: 0,

@@ -2,24 +2,25 @@
 //!
 //! 1. [`simulated`] makes a landscape; [`folder`] takes the rasters of a folder.
 //! 2. Both register the items in a catalogue of the demo's own ([`registered`]), search it
-//!    ([`searched`]) and extract by collection: every [`step`] is a command, run with the words shown.
+//!    ([`searched`]) and extract by collection: every [`step`] is a command, run with the words shown. The
+//!    landscape's parcels become a parcel set, its collections extract tables.
 //! 3. [`ledger`] keeps what was done and what it took, so that the second run is quick.
-//! 4. [`series`] reads the measured tables row by row, [`months`] folds them to a table of months.
-//! 5. [`chart`] draws the series of one parcel, as [`panels`] choose and convert them.
+//! 4. [`series`] reads measured files row by row, [`table_rows`] extract tables parcel by parcel;
+//!    [`months`] folds them to a table of months.
+//! 5. [`chart`](crate::chart) draws the series of one parcel, as its panels choose and convert them.
 //! 6. [`report`] is what all of that comes to; it prints as text or JSON.
 
-mod chart;
 mod folder;
 mod ledger;
 mod months;
 mod outliers;
-mod panels;
 mod registered;
 mod report;
 mod searched;
 mod series;
 mod simulated;
 mod step;
+mod table_rows;
 mod truth;
 
 pub use folder::{FolderArgs, run as run_folder};
@@ -34,8 +35,6 @@ use swath_extract::ExtractReport;
 use crate::command::extract::{ExtractArgs, run_quietly};
 use crate::config::Context;
 
-/// Share of a parcel that must be clear for a value to count.
-const CLEAR_MIN: f64 = 0.5;
 /// Classes of Sentinel-2's scene classification that hide the field: those that `--mask-scl` drops
 /// by default (no data, saturated, cloud shadow, clouds, cirrus), and snow.
 const HIDING_CLASSES: &str = "0,1,3,8,9,10,11";
@@ -65,7 +64,10 @@ async fn measure(context: &Context, args: &ExtractArgs) -> Result<ExtractReport>
 }
 
 /// Writes a whole file: under its name it is complete or not there.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let cannot = || format!("cannot write {}", path.display());
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).with_context(cannot)?;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::chart::month_name;
+use crate::chart::month_name;
 
 /// Widest line.
 const LINE_CHARACTERS: usize = 100;
@@ -176,11 +176,6 @@ impl MonthRow {
         }
         text.push('\n');
     }
-}
-
-/// Returns the mean of linear power in decibels.
-pub fn decibel(power: f64) -> f64 {
-    10.0 * libm::log10(power)
 }
 
 #[cfg(test)]

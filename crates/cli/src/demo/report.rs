@@ -214,6 +214,7 @@ mod tests {
     fn processor_time_is_unknown_where_one_part_is() {
         let table = |cpu_s| Table {
             file: PathBuf::new(),
+            root: None,
             classes: None,
             items: 1,
             skipped: 0,

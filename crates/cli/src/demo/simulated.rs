@@ -8,21 +8,26 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use chrono::{NaiveDate, NaiveTime};
 
-use super::chart::{Chart, Event, month_number, render};
 use super::ledger::{Landscape, Ledger, Stopwatch, Table};
-use super::months::{MonthFold, MonthRow, MonthTable, decibel};
+use super::months::{MonthFold, MonthRow, MonthTable};
 use super::outliers::farthest;
-use super::panels::{Orbit, Power, backscatter_panel, coherence_panel, ndvi_panel};
 use super::registered::{own_home, remove_others};
 use super::report::{Report, Totals};
 use super::searched::search;
-use super::series::{Observation, visit_table};
 use super::step::Step;
+use super::table_rows::visit_extract_table;
 use super::truth::{self, FieldEvent, Parcel};
-use super::{CLEAR_MIN, HIDING_CLASSES, measure, picture_name, write_whole};
+use super::{HIDING_CLASSES, SKIPPED_SHOWN, picture_name, write_whole};
+use crate::chart::{
+    CLEAR_MIN, Chart, Event, Observation, Orbit, Power, backscatter_panel, coherence_panel,
+    decibel, month_number, ndvi_panel, render,
+};
 use crate::command::extract::ExtractArgs;
+use crate::command::extract::table_run::run_quietly as fill_table;
 use crate::command::items::{ImportArgs, import_files};
+use crate::command::parcels::{ImportArgs as ParcelArgs, import_parcels};
 use crate::command::simulate;
+use crate::command::table::{CompactArgs, compact};
 use crate::config::Context;
 use crate::error::UsageError;
 use crate::simulate::SimulateArgs;
@@ -63,6 +68,8 @@ const SOURCES: [Source; 3] = [OPTICAL, BACKSCATTER, COHERENCE];
 /// Where the landscape lies below the folder of the demo: in the archive of that home, so that its
 /// items name their assets as `archive:KEY` and a server of that home reads them.
 const LANDSCAPE: &str = "archive/landscape";
+/// Parcel set of the demo.
+const SET: &str = "demo";
 /// Month that is searched, in the season that is simulated by default.
 const SEARCHED_MONTH: Option<NaiveDate> = NaiveDate::from_ymd_opt(2021, 6, 1);
 /// Clouds of the images that are searched, in per cent.
@@ -78,8 +85,9 @@ struct Source {
 }
 
 impl Source {
-    fn file(self) -> PathBuf {
-        Path::new("season").join(format!("{}.parquet", self.collection))
+    /// Returns the folder of its extract tables, below that of the demo.
+    fn folder(self) -> PathBuf {
+        Path::new("tables").join(self.collection)
     }
 }
 
@@ -103,39 +111,45 @@ pub async fn run(context: &Context, args: &SimulatedArgs) -> Result<Report> {
         register(&home, source, &folder).await?;
     }
     let searched = search(&home, OPTICAL.collection, SEARCHED_MONTH, Some(CLOUD_MAX)).await?;
+    if SOURCES
+        .iter()
+        .any(|source| ledger.table(&source.folder()).is_none())
+    {
+        import_set(&home, &folder).await?;
+    }
     let mut is_reused = true;
     let mut totals = Totals::default();
+    let mut roots = Vec::new();
     for source in SOURCES {
-        let table = match ledger.table(&source.file()) {
+        let table = match ledger.table(&source.folder()) {
             Some(table) => table.clone(),
             None => {
                 is_reused = false;
-                extract_collection(&home, &mut ledger, source, &folder, args).await?
+                extract_collection(&home, &mut ledger, source).await?
             }
         };
         totals.add(&table);
+        roots.push(table.root.context("a table without its root")?);
     }
     let about = format!(
         "A simulated season: {} parcels of {:.0} ha, {} of them declared wrongly",
         landscape.parcels, landscape.area_ha, landscape.wrong_declarations
     );
-    let args = args.clone();
-    let work = move || -> Result<Report> {
-        let parcels = truth::read(&folder)?;
-        let mut report = Report::new(about, totals);
-        report.parcels = landscape.parcels;
-        report.is_reused = is_reused;
-        report.landscape = Some(landscape);
-        report.rasters = Some(folder.clone());
-        report.search = Some(searched);
-        summarise(&mut report, &parcels, &args.out)?;
-        draw(&mut report, &parcels, &args, &folder)?;
-        report.files = SOURCES.map(|source| args.out.join(source.file())).to_vec();
-        Ok(report)
-    };
-    tokio::task::spawn_blocking(work)
-        .await
-        .context("the summary panicked")?
+    let parcels = truth::read(&folder)?;
+    let chosen = chosen_parcel(&parcels, args)?;
+    let measured = read_tables(&home, &roots, &chosen.id).await?;
+    let mut report = Report::new(about, totals);
+    report.parcels = landscape.parcels;
+    report.is_reused = is_reused;
+    report.landscape = Some(landscape);
+    report.rasters = Some(folder.clone());
+    report.search = Some(searched);
+    summarise(&mut report, &parcels, &measured);
+    draw(&mut report, chosen, &measured, args, &folder)?;
+    report.files = SOURCES
+        .map(|source| args.out.join(source.folder()))
+        .to_vec();
+    Ok(report)
 }
 
 /// Refuses a landscape that no demo has made: it would be overwritten.
@@ -202,80 +216,107 @@ async fn register(home: &Context, source: Source, folder: &Path) -> Result<()> {
     remove_others(home, source.collection, &ids).await
 }
 
-async fn extract_collection(
-    home: &Context,
-    ledger: &mut Ledger,
-    source: Source,
-    folder: &Path,
-    args: &SimulatedArgs,
-) -> Result<Table> {
-    let output = args.out.join(source.file());
-    std::fs::create_dir_all(args.out.join("season"))
-        .with_context(|| format!("cannot write {}", args.out.display()))?;
+/// Imports the parcels of the landscape; the same parcels make no new version.
+async fn import_set(home: &Context, folder: &Path) -> Result<()> {
+    let step = Step::in_home(&home.home, "parcels import")
+        .word(folder.join("parcels.parquet"))
+        .option("--name", SET)
+        .option("--id", "parcel_id")
+        .option("--crop", "crop");
+    step.announce("importing parcels");
+    import_parcels(home, &step.args::<ParcelArgs>()?).await?;
+    Ok(())
+}
+
+/// Extracts a collection into its table and merges the files of its months.
+async fn extract_collection(home: &Context, ledger: &mut Ledger, source: Source) -> Result<Table> {
     let mut step = Step::in_home(&home.home, "extract")
         .option("--collection", source.collection)
-        .option("--parcels", folder.join("parcels.parquet"));
+        .option("--parcels", SET);
     for word in source.options {
         step = step.word(word);
     }
-    let step = step.option("--output", &output);
     step.announce("extracting");
     let watch = Stopwatch::start();
-    let report = measure(home, &step.args::<ExtractArgs>()?).await?;
+    let report = fill_table(home, &step.args::<ExtractArgs>()?, source.collection).await?;
+    for failed in report.failed.iter().take(SKIPPED_SHOWN) {
+        eprintln!("  {}: {}", failed.unit, failed.reason);
+    }
+    let step = Step::in_home(&home.home, "table compact").word(&report.table);
+    step.announce("merging files");
+    compact(home, step.args::<CompactArgs>()?).await?;
     let table = Table {
-        file: source.file(),
+        file: source.folder(),
         classes: None,
-        items: report.measured,
+        items: report.units - report.failed.len(),
         skipped: report.failures(),
         rows: report.rows,
         bytes: report.bytes,
         spent: watch.spent(),
+        root: Some(report.table),
     };
     ledger.add_table(table.clone())?;
     Ok(table)
 }
 
+/// What is read from the tables: months of all parcels, and the season of the one in the picture.
+#[derive(Default)]
+struct Measured {
+    ndvi: MonthFold,
+    power: MonthFold,
+    /// In the order of [`SOURCES`].
+    series: [Vec<Observation>; 3],
+}
+
+/// Reads the tables of the three collections, whose `roots` are in the order of [`SOURCES`].
+async fn read_tables(home: &Context, roots: &[String], parcel_id: &str) -> Result<Measured> {
+    let mut measured = Measured::default();
+    for (index, root) in roots.iter().enumerate() {
+        visit_extract_table(home, root, &mut |observation| {
+            measured.add(index, observation);
+            if observation.parcel_id == parcel_id {
+                measured.series[index].push(observation.clone());
+            }
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(measured)
+}
+
+impl Measured {
+    fn add(&mut self, source: usize, observation: &Observation) {
+        let month = month_number(observation.datetime_us);
+        let collection = SOURCES[source].collection;
+        let (fold, value) = if collection == OPTICAL.collection {
+            let is_clear = observation.clear >= CLEAR_MIN;
+            (&mut self.ndvi, observation.ndvi().filter(|_| is_clear))
+        } else if collection == BACKSCATTER.collection {
+            (&mut self.power, observation.mean("VH"))
+        } else {
+            return;
+        };
+        if let Some(value) = value {
+            fold.add(&observation.parcel_id, month, value);
+        }
+    }
+}
+
 /// Tables of months by crop, and parcels unlike theirs.
-fn summarise(report: &mut Report, parcels: &[Parcel], out: &Path) -> Result<()> {
-    let mut ndvi = MonthFold::default();
-    visit_table(&out.join(OPTICAL.file()), None, &mut |observation| {
-        if let Some(value) = observation
-            .ndvi()
-            .filter(|_| observation.clear >= CLEAR_MIN)
-        {
-            ndvi.add(
-                &observation.parcel_id,
-                month_number(observation.datetime_us),
-                value,
-            );
-        }
-        Ok(())
-    })?;
-    let mut power = MonthFold::default();
-    visit_table(&out.join(BACKSCATTER.file()), None, &mut |observation| {
-        if let Some(value) = observation.mean("VH") {
-            power.add(
-                &observation.parcel_id,
-                month_number(observation.datetime_us),
-                value,
-            );
-        }
-        Ok(())
-    })?;
-    report.odd_parcels = farthest(parcels, &ndvi, ODD_SHOWN);
+fn summarise(report: &mut Report, parcels: &[Parcel], measured: &Measured) {
+    report.odd_parcels = farthest(parcels, &measured.ndvi, ODD_SHOWN);
     report.tables = vec![
         MonthTable {
             title: "NDVI by declared crop: mean over parcels of their monthly mean, from dates at least half clear".to_owned(),
             name: "crop",
-            rows: crop_rows(parcels, &ndvi, |mean| mean),
+            rows: crop_rows(parcels, &measured.ndvi, |mean| mean),
         },
         MonthTable {
             title: "Backscatter VH in dB by declared crop: mean power over parcels and orbits, then dB".to_owned(),
             name: "crop",
-            rows: crop_rows(parcels, &power, decibel),
+            rows: crop_rows(parcels, &measured.power, decibel),
         },
     ];
-    Ok(())
 }
 
 fn crop_rows(parcels: &[Parcel], fold: &MonthFold, convert: fn(f64) -> f64) -> Vec<MonthRow> {
@@ -302,20 +343,15 @@ fn crop_rows(parcels: &[Parcel], fold: &MonthFold, convert: fn(f64) -> f64) -> V
     crops.into_iter().map(row).collect()
 }
 
-/// Draws one parcel with all that was measured and happened.
-fn draw(
-    report: &mut Report,
-    parcels: &[Parcel],
-    args: &SimulatedArgs,
-    folder: &Path,
-) -> Result<()> {
-    let parcel = match &args.parcel_id {
+/// Returns the parcel of the picture.
+fn chosen_parcel<'a>(parcels: &'a [Parcel], args: &SimulatedArgs) -> Result<&'a Parcel> {
+    match &args.parcel_id {
         Some(id) => parcels
             .iter()
             .find(|parcel| parcel.id == *id)
             .ok_or_else(|| {
-                UsageError(format!("--parcel {id}: the landscape has no such parcel"))
-            })?,
+                UsageError(format!("--parcel {id}: the landscape has no such parcel")).into()
+            }),
         // What happens on a field is what the picture is for.
         None => parcels
             .iter()
@@ -326,18 +362,19 @@ fn draw(
                     .then(a.area_ha.total_cmp(&b.area_ha))
             })
             .or(parcels.first())
-            .context("the landscape has no parcels")?,
-    };
-    let series = |source: Source| -> Result<Vec<Observation>> {
-        let mut own = Vec::new();
-        visit_table(&args.out.join(source.file()), None, &mut |observation| {
-            if observation.parcel_id == parcel.id {
-                own.push(observation.clone());
-            }
-            Ok(())
-        })?;
-        Ok(own)
-    };
+            .context("the landscape has no parcels"),
+    }
+}
+
+/// Draws one parcel with all that was measured and happened.
+fn draw(
+    report: &mut Report,
+    parcel: &Parcel,
+    measured: &Measured,
+    args: &SimulatedArgs,
+    folder: &Path,
+) -> Result<()> {
+    let [optical, backscatter, coherence] = &measured.series;
     let known = RefCell::new(HashMap::new());
     let orbit_in = |source: Source, id: &str| -> Option<Orbit> {
         let path = folder
@@ -352,11 +389,9 @@ fn draw(
             .clone()
     };
     let panels = [
-        ndvi_panel(&series(OPTICAL)?),
-        backscatter_panel(&series(BACKSCATTER)?, Power::Linear, &|id| {
-            orbit_in(BACKSCATTER, id)
-        }),
-        coherence_panel(&series(COHERENCE)?, &|id| orbit_in(COHERENCE, id)),
+        ndvi_panel(optical),
+        backscatter_panel(backscatter, Power::Linear, &|id| orbit_in(BACKSCATTER, id)),
+        coherence_panel(coherence, &|id| orbit_in(COHERENCE, id)),
     ];
     let grown = match parcel.grown == parcel.declared {
         true => String::new(),

@@ -233,7 +233,7 @@ fn what_is_not_whole_or_newer_is_refused() {
         ),
         (text[..text.len() / 2].to_owned(), 3, "damaged"),
         (
-            text.replace("\"format\": 1", "\"format\": 2"),
+            text.replace("\"format\": 2", "\"format\": 3"),
             2,
             "newer program",
         ),

@@ -272,12 +272,12 @@ fn a_simulated_season_is_measured_and_drawn_beside_its_truth() {
     assert!(
         files
             .iter()
-            .all(|file| place.path(file.as_str().unwrap_or_default()).is_file())
+            .all(|file| place.path(file.as_str().unwrap_or_default()).is_dir())
     );
     // Nothing is registered in the user's own home, and every step may be typed.
     assert!(!place.path("swath-data/catalog.sqlite").exists());
     let typed = steps(&outcome);
-    assert_eq!(typed.len(), 8, "{}", outcome.stderr);
+    assert_eq!(typed.len(), 12, "{}", outcome.stderr);
     for words in &typed[1..] {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         place.swath(&words).ok();

@@ -18,10 +18,14 @@ fn help_lists_the_commands() {
       ingest       Take products into the archive: files, COGs, and items in the catalogue
       zonal        Statistics of one raster for every parcel
       extract      Statistics of many dated rasters or STAC items for every parcel
+      table        Look after extract tables: compact, vacuum, check, copy
+      job          Run commands as jobs, see how far jobs are
+      task         Run single tasks of a job, as workers do
       collections  List, register and check the collections of the catalogue
       items        List, import and export the items of a collection
       search       Search items in the catalogue or in a remote STAC API
-      parcels      Look at parcel files
+      parcels      Look at parcel files, import them into sets, list the sets
+      series       Show the season of one parcel: rows, indices, means over periods, or a picture
       serve        Answer over HTTP: STAC API and the other faces of the catalogue
       token        Make, list and end the tokens that the server lets in
       backup       Copy catalogue, configuration and, with --assets, the archive to another place
@@ -104,6 +108,8 @@ fn every_command_has_help_in_short_lines() {
         "extract",
         "ingest",
         "items import",
+        "parcels import",
+        "parcels list",
         "parcels check",
         "backup",
         "restore",

@@ -41,8 +41,8 @@ impl Place {
         std::fs::write(path, bytes).expect("a file");
     }
 
-    /// Runs the program with the folder as the current one.
-    pub fn swath(&self, args: &[&str]) -> Outcome {
+    /// Returns the program with the folder as the current one, without the environment of the tests.
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_swath"));
         command.current_dir(self.folder.path()).args(args);
         for (name, _) in std::env::vars_os() {
@@ -51,6 +51,16 @@ impl Place {
                 command.env_remove(&name);
             }
         }
+        command
+    }
+
+    /// Runs the program with the folder as the current one.
+    pub fn swath(&self, args: &[&str]) -> Outcome {
+        self.run(&mut self.command(args))
+    }
+
+    /// Runs a command that [`Place::command`] made.
+    pub fn run(&self, command: &mut Command) -> Outcome {
         let output = command.output().expect("the program");
         let text = |bytes: Vec<u8>| {
             let text = String::from_utf8(bytes).expect("UTF-8");

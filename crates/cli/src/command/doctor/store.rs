@@ -6,18 +6,27 @@ use swath_access::Viewer;
 use swath_io::{ConditionalPut, ErrorKind, IoError, StoreConfig, StoreKind};
 
 use super::Check;
-use crate::config::{ARCHIVE, Context};
+use crate::config::{ARCHIVE, Context, JOBS, PARCELS, TABLES};
 
-/// Makes the checks of all named stores, the archive among them.
+/// Stores that commands write to, with what makes their folders.
+const WRITTEN: [(&str, &str); 4] = [
+    (ARCHIVE, "ingest"),
+    (PARCELS, "parcels import"),
+    (TABLES, "extract"),
+    (JOBS, "extract"),
+];
+
+/// Makes the checks of all named stores, those that are written to among them.
 pub(super) async fn checks(context: &Context) -> Vec<Check> {
     let mut checks = Vec::new();
     for (name, config) in context.store_configs() {
         let check = format!("store {name}");
-        if name == ARCHIVE && is_not_made_yet(config) {
+        let written = WRITTEN.iter().find(|(written, _)| written == name);
+        if let Some((_, maker)) = written.filter(|_| is_not_made_yet(config)) {
             checks.push(Check::ok(
                 check,
                 format!(
-                    "{} is not there yet; the first ingest makes it",
+                    "{} is not there yet; the first {maker} makes it",
                     config.prefix
                 ),
             ));
@@ -37,14 +46,14 @@ pub(super) async fn checks(context: &Context) -> Vec<Check> {
                 continue;
             }
         }
-        if name == ARCHIVE {
-            checks.push(writing(context, config).await);
+        if written.is_some() {
+            checks.push(writing(context, name, config).await);
         }
     }
     checks
 }
 
-/// True for an archive in a folder that is to be made in one that is there.
+/// True for a store in a folder that is to be made in one that is there.
 fn is_not_made_yet(config: &StoreConfig) -> bool {
     if config.kind() != StoreKind::Folder || !known_kind(config) {
         return false;
@@ -63,7 +72,7 @@ fn unreachable(check: String, name: &str, config: &StoreConfig, error: &IoError)
     let text = format!("{}: {error}", config.prefix);
     match error.kind() {
         // Reading objects may be allowed where listing them is not.
-        ErrorKind::Denied if name != ARCHIVE => Check::warning(
+        ErrorKind::Denied if WRITTEN.iter().all(|(written, _)| *written != name) => Check::warning(
             check,
             text,
             "check the credentials in the environment; a bucket that may be read but not listed works \
@@ -92,10 +101,10 @@ fn unreachable(check: String, name: &str, config: &StoreConfig, error: &IoError)
     }
 }
 
-/// Writes to the archive, and compares what it makes of conditional writes with the configuration.
-async fn writing(context: &Context, config: &StoreConfig) -> Check {
-    const NAME: &str = "archive writing";
-    let root = format!("{ARCHIVE}:");
+/// Writes to a store, and compares what it makes of conditional writes with the configuration.
+async fn writing(context: &Context, store: &str, config: &StoreConfig) -> Check {
+    let name = format!("{store} writing");
+    let root = format!("{store}:");
     let found = match context.stores.writer(&Viewer::operator(), &root) {
         Ok(writer) => writer.probe().await,
         Err(error) => Err(error),
@@ -104,9 +113,9 @@ async fn writing(context: &Context, config: &StoreConfig) -> Check {
         Ok(found) => found,
         Err(error) => {
             return Check::error(
-                NAME,
+                name,
                 error.to_string(),
-                "give this user the right to write there, or name another place in [stores.archive]",
+                "give this user the right to write there, or name another place in [stores.NAME]",
             );
         }
     };
@@ -114,7 +123,7 @@ async fn writing(context: &Context, config: &StoreConfig) -> Check {
     let lacking = match found {
         ConditionalPut::Atomic => {
             return Check::ok(
-                NAME,
+                name,
                 "can be written; of several writers of one name one wins",
             );
         }
@@ -125,10 +134,10 @@ async fn writing(context: &Context, config: &StoreConfig) -> Check {
     let text = format!("can be written; no conditional writes: {lacking}");
     match is_expected {
         true => Check::warning(
-            NAME,
+            name,
             text,
-            "say conditional_put = false in [stores.archive], so that nothing relies on them",
+            "say conditional_put = false in [stores.NAME], so that nothing relies on them",
         ),
-        false => Check::ok(NAME, text),
+        false => Check::ok(name, text),
     }
 }

@@ -122,7 +122,6 @@ async fn local(context: &Context, mut search: ItemSearch, limit: u32) -> Result<
 
 fn question(args: &SearchArgs) -> Result<ItemSearch> {
     let wrong = |error: IntervalError| UsageError(format!("--datetime: {error}"));
-    let datetime = args.datetime.as_deref().map(whole_days);
     let sort = args.sortby.iter().map(|field| SortField {
         field: field.trim_start_matches(['-', '+']).to_owned(),
         is_descending: field.starts_with('-'),
@@ -131,8 +130,10 @@ fn question(args: &SearchArgs) -> Result<ItemSearch> {
         collections: args.collection.clone(),
         ids: args.ids.clone(),
         intersects: args.intersects.as_deref().map(shape).transpose()?,
-        datetime: datetime
-            .map(|text| swath_stac::parse_interval(&text).map_err(wrong))
+        datetime: args
+            .datetime
+            .as_deref()
+            .map(|text| swath_stac::parse_interval_or_days(text).map_err(wrong))
             .transpose()?,
         sort: sort.collect(),
         limit: Some(args.limit),
@@ -140,30 +141,6 @@ fn question(args: &SearchArgs) -> Result<ItemSearch> {
     };
     narrow(&mut search, args.bbox.as_deref(), args.filter.as_deref())?;
     Ok(search)
-}
-
-/// Writes days as their first and last instant.
-fn whole_days(text: &str) -> String {
-    let is_day = |text: &str| text.len() == 10 && !text.contains('T');
-    let first = |text: &str| {
-        if is_day(text) {
-            format!("{text}T00:00:00Z")
-        } else {
-            text.to_owned()
-        }
-    };
-    let last = |text: &str| {
-        if is_day(text) {
-            format!("{text}T23:59:59.999999Z")
-        } else {
-            text.to_owned()
-        }
-    };
-    match text.split_once('/') {
-        Some((start, end)) => format!("{}/{}", first(start), last(end)),
-        None if is_day(text) => format!("{}/{}", first(text), last(text)),
-        None => text.to_owned(),
-    }
 }
 
 /// Narrows a search by the values of `--bbox` (west, south, east, north) and `--filter` (CQL2 as text
@@ -242,16 +219,6 @@ fn shape(text: &str) -> Result<Geometry<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn days_are_whole() {
-        assert_eq!(
-            whole_days("2018-05-01"),
-            "2018-05-01T00:00:00Z/2018-05-01T23:59:59.999999Z"
-        );
-        assert_eq!(whole_days("2018-05-01/.."), "2018-05-01T00:00:00Z/..");
-        assert_eq!(whole_days("2018-05-01T10:00:00Z"), "2018-05-01T10:00:00Z");
-    }
 
     #[test]
     fn wkt_and_bbox_are_read() {

@@ -5,6 +5,11 @@ use serde_json::{Map, Value, json};
 
 /// Prints rows in columns as wide as they need.
 pub fn print_table(heads: &[&str], rows: &[Vec<String>]) {
+    print!("{}", table_text(heads, rows));
+}
+
+/// Returns rows in columns as wide as they need, a line each.
+pub fn table_text(heads: &[&str], rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = heads.iter().map(|head| head.chars().count()).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -16,12 +21,13 @@ pub fn print_table(heads: &[&str], rows: &[Vec<String>]) {
             .iter()
             .zip(&widths)
             .map(|(cell, &width)| format!("{cell:<width$}"));
-        println!("{}", padded.collect::<Vec<_>>().join("  ").trim_end());
+        format!("{}\n", padded.collect::<Vec<_>>().join("  ").trim_end())
     };
-    line(heads.to_vec());
+    let mut text = line(heads.to_vec());
     for row in rows {
-        line(row.iter().map(String::as_str).collect());
+        text.push_str(&line(row.iter().map(String::as_str).collect()));
     }
+    text
 }
 
 /// Prints items as a table or as an ItemCollection.

@@ -1,6 +1,6 @@
-//! `swath extract`: statistics of many dated rasters for every parcel.
+//! All items over all parcels to one flat file.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
@@ -10,85 +10,34 @@ use swath_catalog::CatalogError;
 use swath_extract::{ExtractOptions, ExtractReport, ItemList, extract, find_items};
 use swath_stac::{Interval, ItemSearch, PageStart, parse_datetime};
 
-use super::measure_args::{MeasureArgs, parse_classes, print_shifts};
-use super::search::narrow;
+use super::super::measure_args::{parse_classes, print_shifts};
+use super::super::search::narrow;
+use super::ExtractArgs;
 use crate::config::Context;
 use crate::error::{PartialDataError, UsageError};
 use crate::progress::Progress;
 
-/// Classes of Sentinel-2's scene classification that are dropped where none are named:
-/// no data, saturated, cloud shadow, cloud of medium and high probability, cirrus.
-const SCL_DROPPED: &str = "0,1,3,8,9,10";
 /// Items asked of the catalogue at once.
 const PAGE_ITEMS: u32 = 1_000;
 /// Skipped items that are shown one by one.
-const SKIPPED_SHOWN: usize = 20;
-
-/// Arguments of `swath extract`.
-#[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("images").required(true).args(["collection", "items"]))]
-pub struct ExtractArgs {
-    /// Collection of the catalogue
-    #[arg(long, value_name = "ID")]
-    pub collection: Option<String>,
-    /// STAC item or collection files, stac-geoparquet, rasters, or folders of them
-    #[arg(long, value_name = "PATH", num_args = 1..)]
-    pub items: Vec<String>,
-    /// Of the collection only items that touch this: west, south, east, north in degrees
-    #[arg(
-        long,
-        value_name = "W,S,E,N",
-        allow_hyphen_values = true,
-        conflicts_with = "items"
-    )]
-    pub bbox: Option<String>,
-    /// Of the collection only items for which this holds: CQL2, such as "eo:cloud_cover < 20"
-    #[arg(long, value_name = "CQL2", conflicts_with = "items")]
-    pub filter: Option<String>,
-    #[command(flatten)]
-    pub measure: MeasureArgs,
-    /// Only items in this time: A/B, half-open; either side may be ".."
-    #[arg(long, value_name = "A/B")]
-    pub datetime: Option<String>,
-    /// Bands by name or common name [default: all]
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    pub bands: Vec<String>,
-    /// Bands of classes: count each class, in a second file OUT.classes.EXT
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    pub classes: Vec<String>,
-    /// Drop pixels of these classes of the item's scene classification (SCL), and its nodata
-    #[arg(long, value_name = "CLASSES", num_args = 0..=1, default_missing_value = SCL_DROPPED)]
-    pub mask_scl: Option<String>,
-    /// Stored values: leave out scale and offset
-    #[arg(long)]
-    pub unscaled: bool,
-    /// Form of the date in raster names, where no tag has it, as %Y%m%dT%H%M%S
-    #[arg(long, value_name = "PATTERN")]
-    pub date_pattern: Option<String>,
-    /// Output: .parquet, .csv or .json
-    #[arg(short, long, value_name = "OUT")]
-    pub output: PathBuf,
-    /// Print the report as JSON
-    #[arg(long)]
-    pub json: bool,
-}
+pub(super) const SKIPPED_SHOWN: usize = 20;
 
 /// Runs the command.
 ///
 /// # Errors
 /// Failing stores and outputs; items that are damaged, after the rest was done.
-pub async fn run(context: &Context, args: ExtractArgs) -> Result<()> {
-    let report = run_quietly(context, &args).await?;
+pub async fn run(context: &Context, args: &ExtractArgs, output: &Path) -> Result<()> {
+    let report = run_quietly(context, args).await?;
     if args.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
-        print_report(&report, &args);
+        print_report(&report, output);
     }
     match report.failures() {
         0 => Ok(()),
         failures => Err(PartialDataError(format!(
             "{failures} items could not be measured; the rest is in {}",
-            args.output.display()
+            output.display()
         ))
         .into()),
     }
@@ -99,6 +48,9 @@ pub async fn run(context: &Context, args: ExtractArgs) -> Result<()> {
 /// # Errors
 /// As [`run`], but for damaged items, which are in the report.
 pub async fn run_quietly(context: &Context, args: &ExtractArgs) -> Result<ExtractReport> {
+    let output = args.output.as_deref().ok_or_else(|| {
+        UsageError("a flat file needs a name: -o OUT.parquet, .csv or .json".to_owned())
+    })?;
     let (from, to) = parse_interval(args.datetime.as_deref())?;
     let options = ExtractOptions {
         bands: args.bands.clone(),
@@ -124,7 +76,7 @@ pub async fn run_quietly(context: &Context, args: &ExtractArgs) -> Result<Extrac
             &format!("{rows} rows, {rate:.0} rows/s"),
         );
     };
-    let report = extract(&extractor, list, &options, &args.output, &shown).await?;
+    let report = extract(&extractor, list, &options, output, &shown).await?;
     print_shifts(&extractor);
     Ok(report)
 }
@@ -176,7 +128,7 @@ async fn find_registered(
     Ok(list)
 }
 
-fn parse_interval(text: Option<&str>) -> Result<(Option<i64>, Option<i64>), UsageError> {
+pub(super) fn parse_interval(text: Option<&str>) -> Result<(Option<i64>, Option<i64>), UsageError> {
     let Some(text) = text else {
         return Ok((None, None));
     };
@@ -199,13 +151,13 @@ fn parse_interval(text: Option<&str>) -> Result<(Option<i64>, Option<i64>), Usag
     Ok((from, to))
 }
 
-fn print_report(report: &ExtractReport, args: &ExtractArgs) {
+fn print_report(report: &ExtractReport, output: &Path) {
     eprintln!(
         "{} rows of {} items for {} parcels written to {}",
         report.rows,
         report.measured,
         report.parcels,
-        args.output.display()
+        output.display()
     );
     if let Some(path) = &report.classes {
         eprintln!(

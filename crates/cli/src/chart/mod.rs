@@ -1,17 +1,37 @@
-//! Series of one parcel as a picture: panels above each other on one axis of time, in SVG.
+//! Series of one parcel as a picture: panels above each other on one axis of time, as SVG or PNG.
 //!
-//! Pure functions from a [`Chart`] to text. The file stands alone: no scripts, no fonts or styles from
-//! elsewhere, colours for light and dark surroundings, all text escaped.
+//! Pure functions: [`layout`] says where everything of a [`Chart`] stands; [`svg`] writes it as text
+//! (no scripts, no fonts or styles from elsewhere, all text escaped), [`png`] as pixels, with letters
+//! of its own ([`glyphs`]), so that no font needs to be installed. [`panels`] choose and convert what
+//! was observed, [`season`] does so for the rows of extract tables.
 
 mod axis;
 mod events;
+mod glyphs;
+mod layout;
+mod observation;
+mod panels;
+mod png;
+mod season;
 mod svg;
 
 pub use axis::{month_name, month_number};
+pub use observation::Observation;
+pub use panels::{Orbit, Power, backscatter_panel, band_panels, coherence_panel, ndvi_panel};
+pub use png::render_png;
+pub use season::{ClearShares, season_chart};
 pub use svg::render;
 
 /// Microseconds since 1970, UTC.
 pub type DatetimeUs = i64;
+
+/// Share of a parcel that must be clear for a value to count.
+pub const CLEAR_MIN: f64 = 0.5;
+
+/// Returns a power ratio in decibels.
+pub fn decibel(power: f64) -> f64 {
+    10.0 * libm::log10(power)
+}
 
 /// A picture.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +59,8 @@ pub struct Panel {
     pub range: Option<(f64, f64)>,
     /// In the order of the legend.
     pub series: Vec<Series>,
+    /// When something was taken and nothing was seen: short lines at the bottom.
+    pub blanks: Vec<DatetimeUs>,
 }
 
 /// Values of one quantity in time order.

@@ -47,6 +47,7 @@ fn tiny() -> Chart {
             height_px: 100.0,
             range: Some((0.0, 1.0)),
             series: vec![series("a", &points)],
+            blanks: Vec::new(),
         }],
         events: vec![Event {
             datetime_us: MARCH_US + 10 * DAY_US,
@@ -65,23 +66,23 @@ fn a_tiny_chart_looks_like_this() {
     <text class="soft" x="56" y="50">maize </text>
     <text class="name" x="56.0" y="80.0">NDVI</text>
     <text x="929.4" y="80.0">a</text>
-    <path class="line l0" d="M899.4 76.0H923.4"/>
+    <path class="line l0" d="M899.4 76.0L923.4 76.0"/>
     <circle class="d0" cx="911.4" cy="76.0" r="2.8"></circle>
     <line class="event" x1="339.9" x2="339.9" y1="92.0" y2="106.0"/>
     <text class="halo" x="343.9" y="102.0">mowing 11 Mar</text>
-    <line class="grid" x1="56" x2="936" y1="206.0" y2="206.0"/>
+    <line class="grid" x1="56.0" x2="936.0" y1="206.0" y2="206.0"/>
     <text class="soft" text-anchor="end" x="48.0" y="210.0">0.0</text>
-    <line class="grid" x1="56" x2="936" y1="186.0" y2="186.0"/>
+    <line class="grid" x1="56.0" x2="936.0" y1="186.0" y2="186.0"/>
     <text class="soft" text-anchor="end" x="48.0" y="190.0">0.2</text>
-    <line class="grid" x1="56" x2="936" y1="166.0" y2="166.0"/>
+    <line class="grid" x1="56.0" x2="936.0" y1="166.0" y2="166.0"/>
     <text class="soft" text-anchor="end" x="48.0" y="170.0">0.4</text>
-    <line class="grid" x1="56" x2="936" y1="146.0" y2="146.0"/>
+    <line class="grid" x1="56.0" x2="936.0" y1="146.0" y2="146.0"/>
     <text class="soft" text-anchor="end" x="48.0" y="150.0">0.6</text>
-    <line class="grid" x1="56" x2="936" y1="126.0" y2="126.0"/>
+    <line class="grid" x1="56.0" x2="936.0" y1="126.0" y2="126.0"/>
     <text class="soft" text-anchor="end" x="48.0" y="130.0">0.8</text>
-    <line class="grid" x1="56" x2="936" y1="106.0" y2="106.0"/>
+    <line class="grid" x1="56.0" x2="936.0" y1="106.0" y2="106.0"/>
     <text class="soft" text-anchor="end" x="48.0" y="110.0">1.0</text>
-    <line class="frame" x1="56" x2="936" y1="206.0" y2="206.0"/>
+    <line class="frame" x1="56.0" x2="936.0" y1="206.0" y2="206.0"/>
     <line class="event" x1="339.9" x2="339.9" y1="106.0" y2="206.0"/>
     <path class="line l0" d="M141.2 181.0L708.9 131.0"/>
     <circle class="h l0" cx="425.0" cy="156.0" r="2.8"><title>2021-03-14: 0.50</title></circle>
@@ -236,4 +237,15 @@ fn labels_near_the_end_turn_left_and_go_above_what_they_touch() {
         .map(|place| (place.row, place.is_left))
         .collect();
     assert_eq!(turned, [(0, false), (1, true), (2, true)]);
+}
+
+#[test]
+fn a_chart_becomes_pixels_of_twice_the_size() {
+    let file = render_png(&tiny());
+    assert_eq!(&file[..8], b"\x89PNG\r\n\x1a\n");
+    let number =
+        |from: usize| u32::from_be_bytes(file[from..from + 4].try_into().expect("4 bytes"));
+    assert_eq!((number(16), number(20)), (1_920, 536));
+    assert!(file.len() > 4_000, "letters and lines are drawn");
+    assert!(render_png(&Chart::default()).len() < file.len());
 }

@@ -1,9 +1,6 @@
 //! Observations of one parcel to the panels of its picture.
 
-use super::CLEAR_MIN;
-use super::chart::{Color, Dot, Panel, Series};
-use super::months::decibel;
-use super::series::Observation;
+use super::{CLEAR_MIN, Color, Dot, Observation, Panel, Series, decibel};
 
 /// Most panels of bands that have no panel of their own kind.
 const BANDS_MAX: usize = 4;
@@ -41,6 +38,7 @@ pub fn ndvi_panel(observations: &[Observation]) -> Option<Panel> {
         title: "NDVI, of mean B04 and B08".to_owned(),
         height_px: 200.0,
         range: Some((0.0, 1.0)),
+        blanks: Vec::new(),
         series: vec![series],
     })
 }
@@ -61,6 +59,7 @@ pub fn backscatter_panel(
         title,
         height_px: 150.0,
         range: None,
+        blanks: Vec::new(),
         series,
     })
 }
@@ -72,6 +71,7 @@ pub fn coherence_panel(observations: &[Observation], orbit_of: &OrbitOf<'_>) -> 
         title: "Coherence over six days, at the later date".to_owned(),
         height_px: 120.0,
         range: Some((0.0, 1.0)),
+        blanks: Vec::new(),
         series,
     })
 }
@@ -95,6 +95,7 @@ pub fn band_panels(
         title: unit_of(band).map_or_else(|| band.to_owned(), |unit| format!("{band}, {unit}")),
         height_px: 120.0,
         range: None,
+        blanks: Vec::new(),
         series: vec![Series {
             label: String::new(),
             color,
