@@ -11,7 +11,7 @@ SWATH := target/release/swath
 export SWATH_BIN ?= $(CURDIR)/$(SWATH)
 # `make soak`: cases per property test, and how often an ingest is killed and repeated (5 in `make test`).
 SOAK_CASES ?= 20000
-SOAK_KILLS ?= 50
+SOAK_KILLS ?= 100
 # Items of the catalogue of `make bench`.
 BENCH_ITEMS ?= 100000
 
@@ -53,7 +53,7 @@ bench: ## Our figures beside GDAL, exactextract, rasterstats, pgSTAC; says what 
 	@scripts/setup.sh bench || echo "absent: stac-fastapi-pgstac and pypgstac (bench/requirements.txt); our own figures alone"
 	bench/catalog.sh $(BENCH_ITEMS)
 
-soak: ## Property tests with many cases (SOAK_CASES=20000), an ingest killed often (SOAK_KILLS=50)
+soak: ## Property tests with many cases (SOAK_CASES=20000), ingest and extraction killed often (SOAK_KILLS=100)
 	@scripts/setup.sh build
 	PROPTEST_CASES=$(SOAK_CASES) SWATH_TEST_KILLS=$(SOAK_KILLS) cargo test --release --workspace
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Registers and searches the same items in our catalogue and in pgSTAC, and prints figures of both.
 
-    bench/catalog.py --items N [--data DIR] [--only-sqlite]
+    bench/catalog.py --items N [--data DIR] [--only-sqlite | --only-postgres]
 
 Ours runs on SQLite and on PostgreSQL: in one process without HTTP (the example catalog_bench), and through
 `swath serve`. Beside it, in the same PostgreSQL server: pgSTAC, loaded by `pypgstac load`, partitioned by month, and
@@ -148,9 +148,8 @@ class Bench:
         by_kind = [[one for one in self.questions if one["name"] == name] for name in NAMES]
         self.compared = [one for kind in by_kind for one in kind[: COMPARED_QUESTIONS // 2]]
         print("| catalogue | job | figure |\n|---|---|---|")
-        home = self.scratch / "sqlite"
-        self.measure_ours("SQLite", home, f"sqlite:{home / 'catalog.sqlite'}", f"sqlite:{self.scratch / 'fresh.sqlite'}")
-        self.row("SQLite", "size", f"{sum(file.stat().st_size for file in home.glob('catalog.sqlite*')) / 1e6:.0f} MB")
+        if not self.args.only_postgres:
+            self.measure_sqlite()
         postgres = None if self.args.only_sqlite else Postgres.up()
         if postgres:
             try:
@@ -158,6 +157,12 @@ class Bench:
             finally:
                 postgres.clean()
         self.print_ratios()
+
+    def measure_sqlite(self):
+        home = self.scratch / "sqlite"
+        self.measure_ours("SQLite", home, f"sqlite:{home / 'catalog.sqlite'}", f"sqlite:{self.scratch / 'fresh.sqlite'}")
+        self.row("SQLite", "size", f"{sum(file.stat().st_size for file in home.glob('catalog.sqlite*')) / 1e6:.0f} MB")
+        shutil.rmtree(home)
 
     def row(self, *cells):
         self.rows.append(cells)
@@ -181,7 +186,9 @@ class Bench:
                                 f"AND relnamespace = '{postgres.schema}'::regnamespace")
             self.row("PostgreSQL", "size", f"{int(size) / 1e6:.0f} MB")
         finally:
+            # Before pgSTAC comes: a million items take room.
             postgres.run(f"DROP SCHEMA {fresh} CASCADE")
+            postgres.run(f"DROP SCHEMA {postgres.schema} CASCADE")
         self.measure_pgstac(postgres)
 
     def measure_ours(self, name, home, url, fresh_url, prepare=lambda: None):
@@ -267,7 +274,7 @@ class Bench:
         if "pgSTAC" not in self.served:
             return
         print("\n| job | ours | pgSTAC | pgSTAC / ours | goal |\n|---|---|---|---|---|")
-        for name in ("SQLite", "PostgreSQL"):
+        for name in (name for name in ("SQLite", "PostgreSQL") if name in self.served):
             for kind, words in NAMES.items():
                 ours, theirs = self.served[name][kind][1], self.served["pgSTAC"][kind][1]
                 goal = "p95 <= 20 ms (1 M items)" if kind == "tile" else "-"
@@ -290,7 +297,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--items", type=int, default=100_000)
     parser.add_argument("--data", type=Path, default=ROOT / "target/bench-data")
-    parser.add_argument("--only-sqlite", action="store_true", help="leave PostgreSQL and pgSTAC out")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--only-sqlite", action="store_true", help="leave PostgreSQL and pgSTAC out")
+    only.add_argument("--only-postgres", action="store_true", help="leave SQLite out")
     parser.add_argument("--partition", choices=("year", "month"), default="month", help="how pgSTAC cuts its table")
     bench = Bench(parser.parse_args())
     try:

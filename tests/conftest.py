@@ -73,6 +73,23 @@ def swath_session(binary, tmp_path_factory) -> Swath:
     return Swath(binary, tmp_path_factory.mktemp("home"))
 
 
+@pytest.fixture(scope="session")
+def season(binary, tmp_path_factory):
+    """A data home with a simulated season in extract tables; tests may add to it."""
+    from season import make_season
+
+    return make_season(Swath(binary, tmp_path_factory.mktemp("season")))
+
+
+@pytest.fixture(scope="session")
+def season_server(season) -> str:
+    """The address of a server over that home."""
+    from season import served
+
+    with served(season.swath) as address:
+        yield address
+
+
 @pytest.fixture
 def home(tmp_path) -> Path:
     path = tmp_path / "home"

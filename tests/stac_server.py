@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ import shapely
 
 START_S_MAX = 30
 STOP_S_MAX = 20
+LOOK_S = 0.002
 COLLECTION = "sentinel-2-l2a"
 LISTENING = re.compile(r"listening on (http://\S+)/stac")
 
@@ -43,6 +45,30 @@ class Server:
         """Largest memory that the process ever had."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmHWM:\s+(\d+)", status).group(1))
+
+    @contextmanager
+    def watched(self):
+        """Watches the memory of its own that the process has, in KiB: a list whose first is that before.
+
+        What the system keeps of mapped files is left out: it takes it away where memory is wanted."""
+        seen, is_over = [self.own_kib()], threading.Event()
+
+        def look():
+            while not is_over.wait(LOOK_S):
+                seen.append(self.own_kib())
+
+        thread = threading.Thread(target=look)
+        thread.start()
+        try:
+            yield seen
+        finally:
+            is_over.set()
+            thread.join()
+            seen.append(self.own_kib())
+
+    def own_kib(self) -> int:
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"RssAnon:\s+(\d+)", status).group(1))
 
     def cpu_s(self) -> float:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()

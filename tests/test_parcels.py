@@ -67,7 +67,7 @@ def frame():
 
 @pytest.mark.parametrize(
     ("driver", "suffix", "word"),
-    [("FlatGeobuf", "fgb", "flatgeobuf"), ("KML", "kml", "kml"), ("GML", "gml", "gml"), ("MapInfo File", "tab", "unknown format")],
+    [("KML", "kml", "kml"), ("GML", "gml", "gml"), ("MapInfo File", "tab", "unknown format")],
 )
 def test_other_formats_are_refused_by_name(swath, frame, tmp_path, driver, suffix, word):
     path = tmp_path / f"parcels.{suffix}"

@@ -102,7 +102,7 @@ def run_client(environment, *command) -> str:
 
 
 CLASSES = [
-    "core", "children", "collections", "features", "features#sort", "features#fields", "features#query",
+    "core", "browseable", "children", "collections", "features", "features#sort", "features#fields", "features#query",
     "item-search", "item-search#sort", "item-search#fields", "item-search#query", "filter", "transaction",
 ]  # fmt: skip
 
@@ -220,6 +220,40 @@ def test_schemathesis_finds_no_server_error(server, token, tmp_path):
 
 
 # --- what no validator looks at
+
+
+def browsed(server, start: str, headers: dict) -> tuple[list[str], int]:
+    """Paths of the items that links of `child` and `item` lead to, and the most links of one page."""
+    found, most, ahead = [], 0, [start]
+    while ahead:
+        document = server.session.get(ahead.pop(), headers=headers, timeout=60).json()
+        assert document["type"] in ("Catalog", "Collection")
+        links = [link for link in document["links"] if link["rel"] in ("child", "item")]
+        most = max(most, len(links))
+        ahead += [link["href"] for link in links if link["rel"] == "child"]
+        found += [link["href"] for link in links if link["rel"] == "item"]
+    return found, most
+
+
+def test_every_item_is_reached_by_links(server, items, token):
+    collection = f"{server.stac}/collections/{COLLECTION}"
+    assert browsed(server, collection, {})[0] and f"{server.stac}/collections/own" in [
+        link["href"] for link in server.get("/stac").json()["links"] if link["rel"] == "child"
+    ]
+    found, _ = browsed(server, collection, {})
+    assert sorted(found) == sorted(f"{collection}/items/{item['id']}" for item in items[0])
+    body = {"type": "Collection", "id": "crowded", "description": "many items on a day", "swath:visibility": "private"}
+    assert server.post("/stac/collections", body, headers=bearer(token)).status_code == 201
+    crowd = [{**small_item(f"crowd-{number:04}"), "geometry": None, "bbox": None} for number in range(2_100)]
+    load(server, token, "crowded", crowd, chunk=700)
+    found, most = browsed(server, f"{server.stac}/collections/crowded", bearer(token))
+    assert len(set(found)) == len(found) == 2_100 and most == 1_001
+    day = "/stac/collections/crowded/browse/2021/04/01"
+    assert server.get(day).status_code == 404, "nobody else sees it"
+    assert server.get(day, headers=bearer(token)).json()["links"][2]["href"].endswith("/browse/2021/04")
+    for path in ("own/browse/x", "own/browse/2020/13", "own/browse/2020/02/30", "absent/browse", "own/browse/2020/1"):
+        assert server.get(f"/stac/collections/{path}").status_code == 404, path
+    assert server.get("/stac/collections/own/browse/2021/04/01?token=x").status_code == 400
 
 
 def test_links_survive_a_reverse_proxy(server):
@@ -438,6 +472,93 @@ def test_large_pages_stay_within_memory(swath, items, tmp_path):
         answer = server.get("/stac/search?limit=1000000")
         assert answer.json()["numberReturned"] == 1000
         assert server.resident_kib() - idle <= MEMORY_KIB_MAX
+
+
+LARGE_BYTES = 7_000_000
+PAGE_BYTES_MAX = 17 << 20
+
+
+def large_item(number: int) -> dict:
+    """An item of 7 MB: few values, so that one body may hold it."""
+    item = small_item(f"large-{number:02}")
+    item["properties"]["note"] = "x" * LARGE_BYTES
+    return item
+
+
+def test_pages_of_large_items_stay_within_memory(kept, tmp_path_factory):
+    """12 items of 7 MB each: pages end early, and every item is on one of them."""
+    token = kept("token", "create", "--name", "large", "--role", "operator").stdout.strip()
+    log = tmp_path_factory.mktemp("large") / "log"
+    with running(kept, log=log) as server:
+        body = {"type": "Collection", "id": "large", "description": "large items"}
+        assert server.post("/stac/collections", body, headers=bearer(token)).status_code == 201
+        for number in range(12):
+            answer = server.post("/stac/collections/large/items", large_item(number), headers=bearer(token))
+            assert answer.status_code == 201, answer.text[:300]
+    expected = [f"large-{number:02}" for number in range(12)]
+    starts = {
+        "stac": ("/stac/collections/large/items?limit=100", "features"),
+        "resto": ("/resto/api/collections/large/search.json?maxRecords=100", "features"),
+        "odata": ("/odata/v1/Products?$filter=Collection/Name eq 'large'&$top=100", "value"),
+    }
+    for face, (start, members) in starts.items():
+        with running(kept, log=log) as server:
+            found, ahead, pages, most_kib = [], server.url + start, 0, 0
+            while ahead:
+                with server.watched() as held_kib:
+                    answer = server.session.get(ahead, timeout=60, headers={"Accept-Encoding": "identity"})
+                most_kib = max(most_kib, max(held_kib) - held_kib[0])
+                assert answer.status_code == 200 and len(answer.content) <= PAGE_BYTES_MAX, answer.text[:300]
+                page = answer.json()
+                found += [(member.get("Name") or member.get("properties", {}).get("title") or member["id"]) for member in page[members]]
+                if face == "stac":
+                    assert page["numberReturned"] == len(page["features"]) > 0 and page["numberMatched"] == 12
+                links = page.get("links") or page.get("properties", {}).get("links") or []
+                ahead = page.get("@odata.nextLink") or next((link["href"] for link in links if link["rel"] == "next"), None)
+                pages += 1
+            assert sorted(name.removesuffix(".SAFE") for name in found) == expected, face
+            assert pages >= 6 or face != "stac"
+            assert most_kib <= MEMORY_KIB_MAX, face
+
+
+EXPENSIVE = [
+    "CASEI(note) LIKE CASEI('%a%b%c%d%e%f%g%h%i%j%k%l%m%n%o%p%q%r%s%t%u%v%w%x%y%z%')",
+    "ACCENTI(CASEI(note)) LIKE ACCENTI(CASEI('%q%q%q%q%q%q%z%'))",
+    " OR ".join(f"CASEI(ACCENTI(note)) LIKE CASEI('%{letter}{letter}%z{letter}%')" for letter in "abcdefghij"),
+    " AND ".join(f"note NOT LIKE '%{letter}%{letter}%{letter}%{letter}%z%'" for letter in "abcdefgh"),
+    "NOT S_INTERSECTS(geometry, POLYGON((" + ", ".join(f"{20 + i / 300} {20.1 + (i % 2) / 2}" for i in range(1_000)) + ", 23.4 30, 20 30, 20 20.1)))",
+]  # fmt: skip
+
+
+def test_expensive_searches_end_in_time(kept, tmp_path):
+    """20,000 items with text to look through, and filters that look through all of it."""
+    token = kept("token", "create", "--name", "expensive", "--role", "operator").stdout.strip()
+    lines = tmp_path / "many.ndjson"
+    with open(lines, "w") as stream:
+        for number in range(20_000):
+            item = small_item(f"many-{number:05}")
+            item["collection"] = "many"
+            item["properties"]["note"] = "abcdefghijklmnopq" * 60 + str(number)
+            stream.write(json.dumps(item) + "\n")
+    with running(kept, log=tmp_path / "log") as server:
+        body = {"type": "Collection", "id": "many", "description": "many items"}
+        assert server.post("/stac/collections", body, headers=bearer(token)).status_code == 201
+        kept("items", "import", "--collection", "many", lines)
+        assert server.get("/stac/search?collections=many").json()["numberMatched"] == 20_000
+        refused = 0
+        for text in EXPENSIVE:
+            for path in ("/stac/search", "/stac/aggregate"):
+                before = server.cpu_s()
+                with server.watched() as held_kib:
+                    answer = server.get(path, params={"filter": text, "collections": "many"})
+                spent = server.cpu_s() - before
+                label = f"{path} {text[:60]}: {answer.status_code} {answer.text[:200]} {spent} s"
+                assert answer.status_code in (200, 400), label
+                assert spent <= CPU_S_MAX and max(held_kib) - held_kib[0] <= MEMORY_KIB_MAX, label
+                if answer.status_code == 400:
+                    assert answer.json()["code"] == "LimitExceeded" and "narrow it" in answer.json()["description"], label
+                    refused += 1
+        assert refused > 0
 
 
 def test_requests_in_parallel(server):
