@@ -94,10 +94,7 @@ impl Transaction {
                 .execute(&mut **transaction)
                 .await
                 .map(|_| ()),
-            Inner::Postgres(transaction) => sqlx::raw_sql(migration.postgres)
-                .execute(&mut **transaction)
-                .await
-                .map(|_| ()),
+            Inner::Postgres(transaction) => run_postgres_script(transaction, migration).await,
         };
         done.map_err(|error| DbError::of(&self.place, error))
     }
@@ -130,4 +127,18 @@ async fn copy_rows(
         }
     }
     copying.finish().await
+}
+
+/// Runs a migration without the limit of queries: an extension or an index may take its time.
+async fn run_postgres_script(
+    transaction: &mut sqlx::Transaction<'static, Postgres>,
+    migration: &Migration,
+) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql("SET LOCAL statement_timeout = 0")
+        .execute(&mut **transaction)
+        .await?;
+    sqlx::raw_sql(migration.postgres)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
 }
