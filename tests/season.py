@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
+
 from serving import listening
 
 PARCELS = 40
@@ -24,11 +26,22 @@ class Season:
     swath: object
     landscape: Path
 
+    def parcel_ids(self) -> list[str]:
+        """Ids in the set, the largest parcel first."""
+        declared = self.swath.home / "parcels" / SET / "1.parquet"
+        return [id for (id,) in duckdb_rows("SELECT id FROM read_parquet(?) ORDER BY area_m2 DESC", [str(declared)])]
+
     def table(self, collection: str, kind: str = "") -> Path:
         """The folder of the only table of a collection."""
         found = list((self.swath.home / "tables" / collection / f"{SET}@1").iterdir())
         assert len(found) == 1, found
         return found[0] / kind if kind else found[0]
+
+
+def duckdb_rows(query: str, parameters: object = None) -> list[tuple]:
+    """All rows, by a connection of its own: the one that the module shares stays busy after `fetchone`."""
+    with duckdb.connect() as connection:
+        return connection.execute(query, parameters).fetchall()
 
 
 def make_season(swath) -> Season:

@@ -8,7 +8,6 @@ import json
 import re
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pytest
 import rasterio
@@ -27,8 +26,7 @@ def server(season_server):
 
 @pytest.fixture(scope="module")
 def parcel(season) -> str:
-    rows = duckdb.sql(f"SELECT id FROM read_parquet('{season.swath.home}/parcels/{SET}/1.parquet') ORDER BY area_m2 DESC")
-    return rows.fetchall()[0][0]
+    return season.parcel_ids()[0]
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import rasterio
 
 import postgres
 from compare import STATISTICS, assert_close
+from season import duckdb_rows
 
 FOLDERS = ("s1_20m", "s2_10m", "s2_20m")
 # Rows that exactextract gives, without and of the scene classification.
@@ -233,11 +234,10 @@ def test_a_series_is_the_rows_of_its_parcel(filled):
 def test_duckdb_sees_the_same_table(filled):
     if filled.environment:
         pytest.skip("skipped: DuckDB reads the folder; the table of this case lies on S3")
-    duckdb = pytest.importorskip("duckdb", reason="skipped: duckdb is not installed")
     for folder in FOLDERS:
         ours = filled.rows(folder)
         query = "SELECT count(*), sum(count), min(mean), max(p75) FROM read_parquet($files)"
-        found = duckdb.execute(query, {"files": filled.delta(folder).file_uris()}).fetchone()
+        (found,) = duckdb_rows(query, {"files": filled.delta(folder).file_uris()})
         assert found[0] == len(ours)
         assert found[1] == pytest.approx(ours["count"].astype(float).sum(), rel=1e-6)
         assert found[2] == pytest.approx(ours["mean"].min()) and found[3] == pytest.approx(ours["p75"].max())

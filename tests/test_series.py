@@ -6,7 +6,6 @@ import io
 import struct
 from collections import Counter
 
-import duckdb
 import pyarrow.csv
 import pyarrow.dataset
 import pyarrow.ipc
@@ -15,7 +14,7 @@ import pytest
 import requests
 from deltalake import DeltaTable
 
-from season import COLLECTIONS, PARCELS, SET
+from season import COLLECTIONS, PARCELS, SET, duckdb_rows
 
 OPTICAL, BACKSCATTER, _ = COLLECTIONS
 TIMEOUT_S = 60
@@ -28,8 +27,7 @@ def server(season_server):
 
 @pytest.fixture(scope="module")
 def parcel(season) -> str:
-    rows = duckdb.sql(f"SELECT min(id) FROM read_parquet('{season.swath.home}/parcels/{SET}/1.parquet')")
-    return rows.fetchall()[0][0]
+    return min(season.parcel_ids())
 
 
 def files(season, collection: str) -> list[str]:
@@ -52,10 +50,10 @@ def test_other_programs_count_the_same(season, parcel, collection):
     own = season.swath("series", parcel, "--parcels", SET, "--collection", collection, "--format", "json").json()["columns"]
     assert own["mean"], "rows"
     listed = files(season, collection)
-    rows = duckdb.execute(
+    rows = duckdb_rows(
         "SELECT band, count(*), sum(count), sum(mean) FROM read_parquet(?) WHERE parcel_id = ? GROUP BY band",
         [listed, parcel],
-    ).fetchall()
+    )
     assert Counter(own["band"]) == {band: count for band, count, *_ in rows}
     for band, _, counts, means in rows:
         mine = [index for index, name in enumerate(own["band"]) if name == band]
@@ -119,11 +117,11 @@ def test_a_month_is_the_mean_weighted_by_count(season, parcel):
     own = season.swath(
         "series", parcel, "--parcels", SET, "--collection", BACKSCATTER, "--band", "VV", "--period", "month", "--format", "json"
     ).json()["columns"]
-    rows = duckdb.execute(
+    rows = duckdb_rows(
         """SELECT date_trunc('month', datetime AT TIME ZONE 'UTC') AS month, sum(mean * count) / sum(count)
            FROM read_parquet(?) WHERE parcel_id = ? AND band = 'VV' AND count > 0 GROUP BY month ORDER BY month""",
         [files(season, BACKSCATTER), parcel],
-    ).fetchall()
+    )
     assert own["value"] == pytest.approx([mean for _, mean in rows], rel=1e-6)
 
 
@@ -133,9 +131,9 @@ def test_many_parcels_come_as_a_stream_in_the_order_of_the_set(server, season):
     answer = requests.post(url, json=question, timeout=TIMEOUT_S)
     assert answer.status_code == 200, answer.text
     table = pyarrow.ipc.open_stream(answer.content).read_all()
-    count = duckdb.execute(
+    count = duckdb_rows(
         "SELECT count(*) FROM read_parquet(?) WHERE band = 'VV'", [files(season, BACKSCATTER)]
-    ).fetchall()[0][0]
+    )[0][0]
     assert table.num_rows == count
     assert table["parcel"].to_pylist() == sorted(table["parcel"].to_pylist())
     ids = sorted(set(table["parcel_id"].to_pylist()))
@@ -151,9 +149,9 @@ def test_many_parcels_come_as_a_stream_in_the_order_of_the_set(server, season):
 
 def test_an_image_is_every_parcel_at_once(server, season):
     listed = files(season, OPTICAL)
-    item, count = duckdb.execute(
+    item, count = duckdb_rows(
         "SELECT item_id, count(*) FROM read_parquet(?) GROUP BY item_id ORDER BY item_id LIMIT 1", [listed]
-    ).fetchall()[0]
+    )[0]
     answer = get(server, f"/parcels/{SET}/images/{item}?format=parquet")
     assert answer.status_code == 200, answer.text
     table = pyarrow.parquet.read_table(io.BytesIO(answer.content))

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::PgPool;
+use sqlx::postgres::{PgPool, PgRow};
 use sqlx::sqlite::SqlitePool;
 use sqlx::{AssertSqlSafe, Sqlite};
+use tokio::sync::Semaphore;
 
 use crate::budget::{QueryBudget, Watch};
 use crate::connection::{
@@ -15,7 +16,7 @@ use crate::connection::{
 use crate::migration::{self, Schema};
 use crate::row::Inner as RowInner;
 use crate::transaction::Inner as TransactionInner;
-use crate::{DbError, Dialect, Row, Statement, Transaction};
+use crate::{DbError, Dialect, LOCK_WAIT_MAX, Row, Statement, Transaction};
 
 /// A database; cloning it is cheap.
 #[derive(Debug, Clone)]
@@ -24,6 +25,8 @@ pub struct Database {
     place: Arc<str>,
     /// What its queries may take together; `None`: each for itself.
     budget: Option<QueryBudget>,
+    /// Turns of queries that have a budget in PostgreSQL.
+    turns: Arc<Semaphore>,
 }
 
 #[derive(Debug, Clone)]
@@ -38,6 +41,8 @@ enum Pools {
 /// Steps of SQLite's machine between two looks at the clock. A step may call a function of ours: a
 /// thousand of them over large geometries take tens of milliseconds; a look takes 0.3 µs.
 const STEPS_PER_LOOK: i32 = 1_000;
+/// Queries with a budget that run at once in PostgreSQL, at least: one may always wait for the wire.
+const TURNS_MIN: usize = 2;
 
 impl Database {
     /// Opens `sqlite:PATH` or `postgres://…` and brings the schema up to date.
@@ -64,6 +69,7 @@ impl Database {
             pools,
             place,
             budget: None,
+            turns: turns(),
         };
         migration::migrate(&database, schema).await?;
         Ok(database)
@@ -86,12 +92,14 @@ impl Database {
             pools,
             place,
             budget: None,
+            turns: turns(),
         })
     }
 
     /// Returns the same database with a budget: its queries outside of transactions, those of its
     /// clones among them, take at most `time_max` together. In SQLite that is time of the processor,
-    /// in PostgreSQL time until the answer.
+    /// in PostgreSQL time until the answer; as many of them run at once there as this machine has
+    /// processors, and the wait for a turn is not charged.
     pub fn with_query_budget(&self, time_max: Duration) -> Self {
         Self {
             budget: Some(QueryBudget::new(time_max)),
@@ -141,7 +149,10 @@ impl Database {
                 let watch = Watch::new(self.budget.clone());
                 fetch_sqlite(readers, statement, watch).await
             }
-            Pools::Postgres(pool) => fetch_postgres(pool, statement, budget).await,
+            Pools::Postgres(pool) => match budget {
+                None => fetch_postgres(pool, statement).await,
+                Some(budget) => fetch_in_turn(pool, statement, budget, &self.turns).await,
+            },
         };
         rows.map_err(|error| match (DbError::of(&self.place, error), budget) {
             (DbError::Slow { place, .. }, Some(budget)) => DbError::Slow {
@@ -239,31 +250,49 @@ async fn fetch_sqlite(
         .collect())
 }
 
-async fn fetch_postgres(
+async fn fetch_postgres(pool: &PgPool, statement: &Statement) -> Result<Vec<Row>, sqlx::Error> {
+    let rows = bind_postgres(statement).fetch_all(pool).await?;
+    Ok(rows_of_postgres(rows))
+}
+
+/// Runs a query when its turn comes, for as long as the budget lets it.
+///
+/// Queries that run side by side on a busy server take longer than each would alone; the time until
+/// the answer says how long a query works only while there are processors enough.
+async fn fetch_in_turn(
     pool: &PgPool,
     statement: &Statement,
-    budget: Option<&QueryBudget>,
+    budget: &QueryBudget,
+    turns: &Semaphore,
 ) -> Result<Vec<Row>, sqlx::Error> {
-    let query = bind_postgres(statement);
-    let rows = match budget {
-        None => query.fetch_all(pool).await?,
-        Some(budget) => {
-            // 0 would be without end. Safe: the number is all that is put into the text.
-            let ms = budget.left().as_millis().max(1);
-            let begin = format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {ms}");
-            let mut transaction = pool.begin_with(AssertSqlSafe(begin)).await?;
-            let begun = Instant::now();
-            let rows = query.fetch_all(&mut *transaction).await;
-            budget.spend(begun.elapsed());
-            let rows = rows?;
-            transaction.commit().await?;
-            rows
-        }
-    };
-    Ok(rows
-        .into_iter()
+    let turn = tokio::time::timeout(LOCK_WAIT_MAX, turns.acquire()).await;
+    // It is never closed: what fails is the wait.
+    let _turn = turn
+        .ok()
+        .and_then(Result::ok)
+        .ok_or(sqlx::Error::PoolTimedOut)?;
+    // 0 would be without end. Safe: the number is all that is put into the text.
+    let ms = budget.left().as_millis().max(1);
+    let begin = format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {ms}");
+    let mut transaction = pool.begin_with(AssertSqlSafe(begin)).await?;
+    let begun = Instant::now();
+    let rows = bind_postgres(statement).fetch_all(&mut *transaction).await;
+    budget.spend(begun.elapsed());
+    let rows = rows?;
+    transaction.commit().await?;
+    Ok(rows_of_postgres(rows))
+}
+
+fn rows_of_postgres(rows: Vec<PgRow>) -> Vec<Row> {
+    rows.into_iter()
         .map(|row| Row(RowInner::Postgres(row)))
-        .collect())
+        .collect()
+}
+
+/// Returns turns for as many queries as there are processors here; PostgreSQL seldom has fewer.
+fn turns() -> Arc<Semaphore> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    Arc::new(Semaphore::new(processors.max(TURNS_MIN)))
 }
 
 /// Returns the URL without user, password and query.
