@@ -1,19 +1,45 @@
-//! Pixels in memory: bands, masks, coverage shares and exact statistics; PNG. Pure: no files, no async.
+//! Pixels in memory: bands, masks, expressions over them, coverage shares and exact statistics; warp; drawing, PNG.
+//! Pure: no files, no async.
 
+mod canvas;
+mod composite;
 mod coverage;
+mod encode;
+mod expression;
+pub mod glyphs;
+mod index;
 mod mask;
 mod ordered;
 mod pixels;
 mod png;
+mod raster;
 mod select;
 mod statistics;
+mod style;
+mod warp;
 
+pub use canvas::{Area, Canvas, Letters, Rgb};
+pub use composite::{CompositeRule, composite};
 pub use coverage::{CoverageMask, CoverageRule, CoverageRun, coverage};
+pub use encode::{EncodeError, encode_npy};
+pub use expression::{
+    EXPRESSION_BANDS_MAX, EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, Expression, ExpressionError,
+};
+pub use index::{INDICES, Index};
 pub use mask::{Mask, can_hold};
 pub use ordered::{Ordered, SortKey};
 pub use pixels::{DataType, Pixels, Sample};
 pub use png::{PngSamples, encode_png};
+pub use raster::{Raster, RasterBand};
 pub use statistics::{
     Distinct, SHARE_MIN, SortedPass, Statistics, StatisticsScratch, ValueStatistics, statistics_of,
     statistics_of_stream,
+};
+pub use style::{
+    COLOR_MAP_STOPS_MAX, ClassColor, ColorMap, ColorMapError, Image, Painting, ValueRange, paint,
+    parse_color,
+};
+pub use warp::{
+    Cell, FootprintError, GridChoice, Places, Positions, Resampling, WarpSource, default_grid,
+    footprint, source_window, warp,
 };

@@ -45,12 +45,7 @@ pub fn encode_png(width: u32, height: u32, samples: PngSamples, pixels: &[u8]) -
         row_bytes > 0 && pixels.len() == row_bytes * height as usize && !pixels.is_empty(),
         "an image of {width} × {height} pixels"
     );
-    let mut header = Vec::with_capacity(13);
-    header.extend(width.to_be_bytes());
-    header.extend(height.to_be_bytes());
-    header.extend([8, samples.color_type(), 0, 0, 0]);
-    let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
-    chunk(&mut file, *b"IHDR", &header);
+    let mut file = header(width, height, samples.color_type());
     chunk(
         &mut file,
         *b"IDAT",
@@ -60,7 +55,19 @@ pub fn encode_png(width: u32, height: u32, samples: PngSamples, pixels: &[u8]) -
     file
 }
 
-fn chunk(file: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) {
+/// Returns the beginning of a file with 8 bits a sample.
+pub(crate) fn header(width: u32, height: u32, color_type: u8) -> Vec<u8> {
+    let mut header = Vec::with_capacity(13);
+    header.extend(width.to_be_bytes());
+    header.extend(height.to_be_bytes());
+    header.extend([8, color_type, 0, 0, 0]);
+    let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+    chunk(&mut file, *b"IHDR", &header);
+    file
+}
+
+/// Puts a chunk with its check sum behind what is there.
+pub(crate) fn chunk(file: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) {
     file.extend((data.len() as u32).to_be_bytes());
     let from = file.len();
     file.extend(kind);

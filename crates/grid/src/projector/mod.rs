@@ -50,6 +50,12 @@ struct Steps {
 /// Points computed at a time: the copy kept for the error message fits the cache.
 const BATCH_POINTS: usize = 256;
 
+/// Farthest apart, as an angle on the Earth (64 m), that a position and its way back may be.
+const FOLD_RADIANS: f64 = 1e-5;
+
+/// The poles, and what rounding makes of them.
+const LATITUDE_RADIANS_MAX: f64 = std::f64::consts::FRAC_PI_2 + 1e-9;
+
 impl Projector {
     /// Prepares the computation from `from` to `to` with the most accurate shift that needs no
     /// grid file, chosen for the smaller of the two areas of use.
@@ -171,6 +177,28 @@ impl Projector {
         Ok(())
     }
 
+    /// Computes positions in place; what cannot be computed becomes NaN in both coordinates.
+    ///
+    /// Other than [`Projector::project`] it also finds what formulas compute without sense: a
+    /// position off the map (latitude beyond 90 degrees, a corner outside of the outline of a
+    /// world map), or one that the target's formulas fold onto another place. Both are told by
+    /// the way back: it must end within [`FOLD_RADIANS`] of where it began.
+    pub fn project_or_nan(&self, points: &mut [Point]) {
+        if let Some(steps) = &self.steps {
+            points
+                .chunks_mut(BATCH_POINTS)
+                .for_each(|batch| steps.run_or_nan(batch));
+        }
+        for point in points {
+            if !(point.x.is_finite() && point.y.is_finite()) {
+                *point = Point {
+                    x: f64::NAN,
+                    y: f64::NAN,
+                };
+            }
+        }
+    }
+
     fn check_finite(&self, points: &[Point]) -> Result<(), GridError> {
         match points
             .iter()
@@ -196,6 +224,45 @@ impl Steps {
         self.inverse.inverse(points)?;
         self.shift.apply(points);
         self.forward.forward(points)
+    }
+
+    fn run_or_nan(&self, points: &mut [Point]) {
+        let mut batch = [Point { x: 0.0, y: 0.0 }; BATCH_POINTS];
+        let way_back = &mut batch[..points.len()];
+        let mut is_off = [false; BATCH_POINTS];
+
+        let mut given = [Point { x: 0.0, y: 0.0 }; BATCH_POINTS];
+        given[..points.len()].copy_from_slice(points);
+        self.inverse.inverse_or_nan(points);
+        for (point, is_off) in points.iter_mut().zip(&mut is_off) {
+            point.x = projection::wrapped(point.x);
+            *is_off = point.y.abs() > LATITUDE_RADIANS_MAX;
+        }
+        if self.inverse.can_fold() {
+            let tolerance = self.inverse.arc_length(FOLD_RADIANS);
+            way_back.copy_from_slice(points);
+            self.inverse.forward_or_nan(way_back);
+            for ((back, given), is_off) in way_back.iter().zip(&given).zip(&mut is_off) {
+                let distance = (back.x - given.x).abs().max((back.y - given.y).abs());
+                *is_off |= distance > tolerance;
+            }
+        }
+        self.shift.apply(points);
+        given[..points.len()].copy_from_slice(points);
+        self.forward.forward_or_nan(points);
+        if self.forward.can_fold() {
+            way_back.copy_from_slice(points);
+            self.forward.inverse_or_nan(way_back);
+            for ((back, given), is_off) in way_back.iter().zip(&given).zip(&mut is_off) {
+                let turn = projection::wrapped(back.x - given.x).abs() * given.y.cos();
+                *is_off |= turn.max((back.y - given.y).abs()) > FOLD_RADIANS;
+            }
+        }
+        for (point, is_off) in points.iter_mut().zip(is_off) {
+            if is_off {
+                point.x = f64::NAN;
+            }
+        }
     }
 
     /// Returns the first of `points` that fails by itself.

@@ -44,25 +44,27 @@ pub(crate) struct Projection {
     meridian: f64,
 }
 
-/// Points handed to the library; remembers where it gave up.
+/// Points handed to the library; what it cannot compute becomes NaN and stays so.
 struct Batch<'a> {
     points: &'a mut [Point],
-    failed_at: usize,
 }
+
+const NOWHERE: Point = Point {
+    x: f64::NAN,
+    y: f64::NAN,
+};
 
 impl Transform for Batch<'_> {
     fn transform_coordinates<F: TransformClosure>(
         &mut self,
         f: &mut F,
     ) -> proj4rs::errors::Result<()> {
-        for (index, point) in self.points.iter_mut().enumerate() {
-            match f(point.x, point.y, 0.0) {
-                Ok((x, y, _)) => *point = Point { x, y },
-                Err(error) => {
-                    self.failed_at = index;
-                    return Err(error);
-                }
-            }
+        for point in self.points.iter_mut() {
+            let is_somewhere = point.x.is_finite() && point.y.is_finite();
+            *point = match is_somewhere.then(|| f(point.x, point.y, 0.0)) {
+                Some(Ok((x, y, _))) => Point { x, y },
+                _ => NOWHERE,
+            };
         }
         Ok(())
     }
@@ -109,6 +111,28 @@ impl Projection {
 
     /// Turns x, y in the unit of the CRS into longitude and latitude.
     pub fn inverse(&self, points: &mut [Point]) -> Result<(), Outside> {
+        self.inverse_or_nan(points);
+        check(points)
+    }
+
+    /// Turns longitude and latitude into x, y in the unit of the CRS.
+    pub fn forward(&self, points: &mut [Point]) -> Result<(), Outside> {
+        self.forward_or_nan(points);
+        check(points)
+    }
+
+    /// True where the formulas may give a position for points that the map does not show.
+    pub fn can_fold(&self) -> bool {
+        matches!(self.formula, Formula::Library { .. })
+    }
+
+    /// Returns the length in CRS units of an arc of `radians` on the Earth, about.
+    pub fn arc_length(&self, radians: f64) -> f64 {
+        radians * 6.371e6 / self.unit
+    }
+
+    /// As [`Self::inverse`]; what cannot be computed is not finite afterwards.
+    pub fn inverse_or_nan(&self, points: &mut [Point]) {
         if self.is_swapped {
             swap(points);
         }
@@ -138,18 +162,17 @@ impl Projection {
             Formula::Library {
                 projection,
                 degrees,
-            } => run(projection, degrees, points)?,
+            } => run(projection, degrees, points),
         }
         if self.meridian != 0.0 {
             for point in points.iter_mut() {
                 point.x += self.meridian;
             }
         }
-        check(points)
     }
 
-    /// Turns longitude and latitude into x, y in the unit of the CRS.
-    pub fn forward(&self, points: &mut [Point]) -> Result<(), Outside> {
+    /// As [`Self::forward`]; what cannot be computed is not finite afterwards.
+    pub fn forward_or_nan(&self, points: &mut [Point]) {
         if self.meridian != 0.0 {
             for point in points.iter_mut() {
                 point.x -= self.meridian;
@@ -167,9 +190,10 @@ impl Projection {
                 x_0,
                 y_0,
             } => {
-                for (index, point) in points.iter_mut().enumerate() {
+                for point in points.iter_mut() {
                     if point.y.abs() >= FRAC_PI_2 {
-                        return Err(Outside(index));
+                        *point = NOWHERE;
+                        continue;
                     }
                     let y = (FRAC_PI_4 + point.y / 2.0).tan().ln();
                     *point = Point {
@@ -181,7 +205,7 @@ impl Projection {
             Formula::Library {
                 projection,
                 degrees,
-            } => run(degrees, projection, points)?,
+            } => run(degrees, projection, points),
         }
         let (scale_x, scale_y) = (self.signs.0 / self.unit, self.signs.1 / self.unit);
         for point in points.iter_mut() {
@@ -193,7 +217,6 @@ impl Projection {
         if self.is_swapped {
             swap(points);
         }
-        check(points)
     }
 }
 
@@ -206,12 +229,18 @@ fn swap(points: &mut [Point]) {
     }
 }
 
-fn run(from: &Proj, to: &Proj, points: &mut [Point]) -> Result<(), Outside> {
-    let mut batch = Batch {
-        points,
-        failed_at: 0,
-    };
-    proj4rs::transform::transform(from, to, &mut batch).map_err(|_| Outside(batch.failed_at))
+fn run(from: &Proj, to: &Proj, points: &mut [Point]) {
+    if proj4rs::transform::transform(
+        from,
+        to,
+        &mut Batch {
+            points: &mut *points,
+        },
+    )
+    .is_err()
+    {
+        points.fill(NOWHERE);
+    }
 }
 
 fn check(points: &[Point]) -> Result<(), Outside> {
@@ -225,7 +254,7 @@ fn check(points: &[Point]) -> Result<(), Outside> {
 }
 
 /// Returns the same longitude within ±π; ±π itself stays.
-fn wrapped(longitude: f64) -> f64 {
+pub(crate) fn wrapped(longitude: f64) -> f64 {
     if longitude.abs() <= PI + 1e-12 {
         return longitude;
     }

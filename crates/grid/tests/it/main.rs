@@ -3,3 +3,4 @@
 mod gie;
 mod golden;
 mod properties;
+mod tile_matrix_sets;

@@ -11,7 +11,7 @@ const MAP: &[(&str, u32, &[&str])] = &[
     ("stac", 0, &["grid"]),
     ("access", 0, &[]),
     ("raster", 1, &["grid"]),
-    ("series", 1, &[]),
+    ("series", 1, &["raster"]),
     ("learn", 1, &[]),
     ("io", 2, &["grid", "stac", "access", "raster"]),
     ("db", 2, &[]),

@@ -1,0 +1,265 @@
+//! One picture of many: a value per pixel from the valid ones of all slices.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use crate::{DataType, Mask, Pixels, RasterBand, Sample, for_pixels};
+
+/// How one value comes of those of many slices; what is not valid never counts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum CompositeRule {
+    /// All bands of the first slice in which all bands are valid: with slices from the newest on, the newest.
+    First,
+    /// Mean of each band.
+    Mean,
+    /// Median of each band: of an even number the mean of the two in the middle.
+    Median,
+    /// Percentile of each band, 0 to 100, linear between neighbours: the default of numpy and R.
+    Percentile(f64),
+    /// All bands of the slice with the largest `(plus - minus) / (plus + minus)`, the first among
+    /// equals: for near infrared and red the greenest.
+    MaxIndex {
+        /// Position of the band with the plus sign.
+        plus: usize,
+        /// Position of the band with the minus sign.
+        minus: usize,
+    },
+}
+
+impl CompositeRule {
+    /// Returns the type of the values made of `data_type`: the same where values are only chosen, else
+    /// single precision for what it holds exactly, or double.
+    pub fn data_type(self, data_type: DataType) -> DataType {
+        match (self, data_type) {
+            (Self::First | Self::MaxIndex { .. }, own) => own,
+            (_, DataType::U8 | DataType::I8 | DataType::U16 | DataType::I16 | DataType::F32) => {
+                DataType::F32
+            }
+            _ => DataType::F64,
+        }
+    }
+}
+
+/// Returns the bands of the composite for a range of pixels.
+///
+/// `slices` have the same bands in the same order, on the same grid, in the order in which they count.
+///
+/// # Panics
+/// Where slices differ in their bands, or have fewer pixels than the range names.
+pub fn composite(
+    slices: &[&[RasterBand]],
+    pixels: Range<usize>,
+    rule: CompositeRule,
+) -> Vec<RasterBand> {
+    let Some(first) = slices.first() else {
+        return Vec::new();
+    };
+    match rule {
+        CompositeRule::First => chosen(slices, &pixels, |_, _| 0.0),
+        CompositeRule::MaxIndex { plus, minus } => chosen(slices, &pixels, |slice, pixel| {
+            let value = |band: usize| slice[band].pixels.get_f64(pixel);
+            let (plus, minus) = (value(plus), value(minus));
+            (plus - minus) / (plus + minus)
+        }),
+        _ => (0..first.len())
+            .map(|band| {
+                let layers: Vec<&RasterBand> = slices.iter().map(|slice| &slice[band]).collect();
+                for_pixels!(&layers[0].pixels, values => reduced(values, &layers, &pixels, rule))
+            })
+            .collect(),
+    }
+}
+
+/// Takes all bands from the slice with the largest score, the first among equals.
+fn chosen(
+    slices: &[&[RasterBand]],
+    pixels: &Range<usize>,
+    score: impl Fn(&[RasterBand], usize) -> f64,
+) -> Vec<RasterBand> {
+    let mut choice: Vec<Option<usize>> = Vec::with_capacity(pixels.len());
+    for pixel in pixels.clone() {
+        let mut best: Option<(f64, usize)> = None;
+        for (index, slice) in slices.iter().enumerate() {
+            if !slice.iter().all(|band| band.mask.is_valid(pixel)) {
+                continue;
+            }
+            let own = score(slice, pixel);
+            // An index of 0 / 0 is no number and chosen only where there is nothing else.
+            if best.is_none_or(|(top, _)| own > top || (top.is_nan() && !own.is_nan())) {
+                best = Some((own, index));
+            }
+        }
+        choice.push(best.map(|(_, index)| index));
+    }
+    let flags: Vec<bool> = choice.iter().map(Option::is_some).collect();
+    let bands = 0..slices[0].len();
+    bands
+        .map(|band| {
+            let layers: Vec<&RasterBand> = slices.iter().map(|slice| &slice[band]).collect();
+            RasterBand {
+                pixels: for_pixels!(&layers[0].pixels, values => {
+                    picked(values, &layers, pixels.start, &choice)
+                }),
+                mask: Mask::from_flags(flags.clone()),
+            }
+        })
+        .collect()
+}
+
+fn picked<T: Sample>(
+    _: &[T],
+    layers: &[&RasterBand],
+    start: usize,
+    choice: &[Option<usize>],
+) -> Pixels {
+    let slices = slices_of::<T>(layers);
+    let value = |(index, slice): (usize, &Option<usize>)| {
+        slice.map_or(T::default(), |slice| slices[slice][start + index])
+    };
+    T::wrap(choice.iter().enumerate().map(value).collect())
+}
+
+fn slices_of<'a, T: Sample>(layers: &[&'a RasterBand]) -> Vec<&'a [T]> {
+    let slice = |layer: &&'a RasterBand| {
+        T::slice(&layer.pixels).expect("a band has the same type in all slices")
+    };
+    layers.iter().map(slice).collect()
+}
+
+/// Reduces the valid values of each pixel to one.
+fn reduced<T: Sample>(
+    _: &[T],
+    layers: &[&RasterBand],
+    pixels: &Range<usize>,
+    rule: CompositeRule,
+) -> RasterBand {
+    let slices = slices_of::<T>(layers);
+    let mut out = Vec::with_capacity(pixels.len());
+    let mut flags = Vec::with_capacity(pixels.len());
+    let mut values: Vec<T> = Vec::with_capacity(layers.len());
+    for pixel in pixels.clone() {
+        values.clear();
+        for (layer, slice) in layers.iter().zip(&slices) {
+            if layer.mask.is_valid(pixel) {
+                values.push(slice[pixel]);
+            }
+        }
+        flags.push(!values.is_empty());
+        out.push(statistic(&mut values, rule));
+    }
+    let pixels = match rule.data_type(T::DATA_TYPE) {
+        DataType::F32 => Pixels::F32(out.into_iter().map(|value| value as f32).collect()),
+        _ => Pixels::F64(out),
+    };
+    RasterBand {
+        pixels,
+        mask: Mask::from_flags(flags),
+    }
+}
+
+fn statistic<T: Sample>(values: &mut [T], rule: CompositeRule) -> f64 {
+    if values.is_empty() {
+        return 0.0;
+    }
+    let last = (values.len() - 1) as f64;
+    match rule {
+        CompositeRule::Median => {
+            sort(values);
+            let middle = values.len() / 2;
+            if values.len() % 2 == 1 {
+                return values[middle].to_f64();
+            }
+            (values[middle - 1].to_f64() + values[middle].to_f64()) / 2.0
+        }
+        CompositeRule::Percentile(percent) => {
+            sort(values);
+            let place = (percent.clamp(0.0, 100.0) / 100.0) * last;
+            let (below, share) = (place.floor(), place - place.floor());
+            let low = values[below as usize].to_f64();
+            let top = values[(below as usize + 1).min(values.len() - 1)].to_f64();
+            // As numpy: exact at both ends of the step.
+            if share < 0.5 {
+                low + (top - low) * share
+            } else {
+                top - (top - low) * (1.0 - share)
+            }
+        }
+        _ => values.iter().map(|value| value.to_f64()).sum::<f64>() / (last + 1.0),
+    }
+}
+
+fn sort<T: Sample>(values: &mut [T]) {
+    values.sort_unstable_by(|one, two| one.partial_cmp(two).unwrap_or(Ordering::Equal));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn band(values: &[u16], flags: &[bool]) -> RasterBand {
+        RasterBand {
+            pixels: Pixels::U16(values.to_vec()),
+            mask: Mask::from_flags(flags.to_vec()),
+        }
+    }
+
+    /// Three slices of two bands and three pixels; the last pixel is nowhere valid.
+    fn slices() -> Vec<Vec<RasterBand>> {
+        let valid = [
+            [true, false, false],
+            [true, true, false],
+            [true, true, false],
+        ];
+        let red = [[100, 1, 1], [300, 200, 1], [200, 301, 1]];
+        let infrared = [[110, 1, 1], [900, 400, 1], [200, 400, 1]];
+        (0..3)
+            .map(|index| {
+                vec![
+                    band(&red[index], &valid[index]),
+                    band(&infrared[index], &valid[index]),
+                ]
+            })
+            .collect()
+    }
+
+    fn run(rule: CompositeRule) -> Vec<RasterBand> {
+        let slices = slices();
+        let slices: Vec<&[RasterBand]> = slices.iter().map(Vec::as_slice).collect();
+        composite(&slices, 0..3, rule)
+    }
+
+    #[test]
+    fn what_is_not_valid_never_counts() {
+        let mask = Mask::Pixels(vec![true, true, false]);
+        for (rule, expected) in [
+            (CompositeRule::Median, [200.0, 250.5, 0.0]),
+            (CompositeRule::Mean, [200.0, 250.5, 0.0]),
+            (CompositeRule::Percentile(25.0), [150.0, 225.25, 0.0]),
+            (CompositeRule::Percentile(100.0), [300.0, 301.0, 0.0]),
+        ] {
+            let bands = run(rule);
+            assert_eq!(bands[0].pixels, Pixels::F32(expected.to_vec()), "{rule:?}");
+            assert_eq!(bands[0].mask, mask);
+        }
+    }
+
+    #[test]
+    fn chosen_slices_give_all_bands() {
+        let first = run(CompositeRule::First);
+        assert_eq!(first[0].pixels, Pixels::U16(vec![100, 200, 0]));
+        assert_eq!(first[1].pixels, Pixels::U16(vec![110, 400, 0]));
+        let greenest = run(CompositeRule::MaxIndex { plus: 1, minus: 0 });
+        assert_eq!(greenest[0].pixels, Pixels::U16(vec![300, 200, 0]));
+        assert_eq!(greenest[1].pixels, Pixels::U16(vec![900, 400, 0]));
+        assert_eq!(greenest[0].mask, Mask::Pixels(vec![true, true, false]));
+    }
+
+    #[test]
+    fn ranges_put_together_are_the_whole() {
+        let slices = slices();
+        let slices: Vec<&[RasterBand]> = slices.iter().map(Vec::as_slice).collect();
+        let part = composite(&slices, 1..3, CompositeRule::Median);
+        assert_eq!(part[0].pixels, Pixels::F32(vec![250.5, 0.0]));
+        assert_eq!(part[0].mask, Mask::Pixels(vec![true, false]));
+    }
+}

@@ -1,0 +1,21 @@
+//! Pixels of one grid from those of another.
+//!
+//! 1. [`Positions`] says where the centres of target pixels lie on the source grid: [`Cell`]s of
+//!    pixels whose positions are exact or interpolated within a stated bound.
+//! 2. [`source_window`] is what of the source these cells need.
+//! 3. [`warp`] computes the values from the source pixels of that window.
+//!
+//! Grid positions have pixel corners at whole numbers and pixel centres at halves. Reading source
+//! pixels and cutting the target into pieces is the caller's.
+
+mod area;
+mod footprint;
+mod interpolate;
+mod kernel;
+mod positions;
+mod resampling;
+
+pub use footprint::{FootprintError, GridChoice, default_grid, footprint};
+pub use kernel::{WarpSource, source_window, warp};
+pub use positions::{Cell, Places, Positions};
+pub use resampling::Resampling;
