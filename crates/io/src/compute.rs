@@ -20,7 +20,11 @@ pub async fn run<T: Send + 'static>(
     let (sender, receiver) = tokio::sync::oneshot::channel();
     rayon::spawn_fifo(move || {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            SCRATCH.with_borrow_mut(|scratch| work(scratch))
+            SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
+                Ok(mut scratch) => work(&mut scratch),
+                // Work that waits for parts of its own lets the thread take up other work meanwhile.
+                Err(_) => work(&mut DecodeScratch::default()),
+            })
         }));
         // Nobody listens where the waiting side was dropped.
         let _ = sender.send(outcome);

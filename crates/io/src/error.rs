@@ -62,6 +62,14 @@ pub enum IoError {
         /// The store's last word.
         reason: String,
     },
+    /// The store, or the disk or quota that it lies on, has no room left.
+    #[error("{href}: no space is left there ({reason}); make room and run the command again")]
+    Full {
+        /// What was being written.
+        href: String,
+        /// The store's or the system's word.
+        reason: String,
+    },
     /// The object is not the one that was opened.
     #[error("{href}: changed while it was being read; run the command again")]
     Changed {
@@ -133,7 +141,7 @@ impl IoError {
             Self::Href { .. } => ErrorKind::Invalid,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Denied { .. } => ErrorKind::Denied,
-            Self::Upstream { .. } => ErrorKind::Upstream,
+            Self::Upstream { .. } | Self::Full { .. } => ErrorKind::Upstream,
             Self::Changed { .. } => ErrorKind::Conflict,
             Self::TooLarge { .. } => ErrorKind::Limit,
             Self::Raster { .. } | Self::Block { .. } => ErrorKind::Data,

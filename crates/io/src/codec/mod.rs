@@ -25,6 +25,7 @@ use swath_raster::Pixels;
 
 use crate::IoError;
 use crate::store::StoredBytes;
+use crate::thread_watch::ThreadWatch;
 use crate::tiff::ImageLayout;
 use decompress::Decompression;
 
@@ -96,7 +97,9 @@ fn decode_image(
     scratch: &mut DecodeScratch,
 ) -> Result<Vec<Pixels>, DecodeError> {
     let mut buffer = scratch.stored.pop().unwrap_or_default();
+    let watch = ThreadWatch::start();
     let outcome = block.stored.bytes(&mut buffer).map_err(DecodeError::Read);
+    scratch.note_reading(watch);
     let decoded = outcome.and_then(|stored| {
         let decoded = block.layout.coder.decode(block, stored, scratch);
         decoded.map_err(DecodeError::Damaged)
@@ -115,10 +118,12 @@ fn decode_group(
     let count = blocks.len();
     plain.resize_with(plain.len().max(count), Vec::new);
     buffers.resize_with(buffers.len().max(count), Vec::new);
+    let watch = ThreadWatch::start();
     let stored = blocks.iter().zip(&mut buffers);
     let stored: Vec<_> = stored
         .map(|(block, buffer)| block.stored.bytes(buffer))
         .collect();
+    scratch.note_reading(watch);
     let mut work: Vec<_> = blocks
         .iter()
         .zip(&stored)

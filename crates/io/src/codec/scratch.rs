@@ -3,6 +3,7 @@
 use swath_raster::{Pixels, Sample};
 
 use super::inflate::Inflater;
+use crate::thread_watch::{ThreadTime, ThreadWatch};
 
 /// Most vectors that wait for another use.
 const SPARE_MAX: usize = 16;
@@ -20,6 +21,7 @@ pub struct DecodeScratch {
     pub(super) inflater: Inflater,
     pub(super) zstd: Option<zstd::bulk::Decompressor<'static>>,
     spare: Vec<Pixels>,
+    reading: ThreadTime,
 }
 
 impl DecodeScratch {
@@ -30,6 +32,17 @@ impl DecodeScratch {
         if self.spare.len() < SPARE_MAX && values.len() <= SPARE_VALUES_MAX {
             self.spare.push(values);
         }
+    }
+
+    /// Returns what reading stored bytes of local files took since it was asked last: fetching that
+    /// happens while blocks are decoded.
+    pub fn take_reading(&mut self) -> ThreadTime {
+        std::mem::take(&mut self.reading)
+    }
+
+    /// Notes what `watch` has measured as reading.
+    pub(super) fn note_reading(&mut self, mut watch: ThreadWatch) {
+        self.reading += watch.lap();
     }
 
     /// Returns a vector of `len` values, whatever they are.

@@ -78,7 +78,7 @@ fn batches(raster: &GeoTiff, plan: &BlockPlan) -> Vec<Vec<u32>> {
     let mut batches: Vec<Vec<u32>> = Vec::new();
     let mut bytes = 0;
     for number in &plan.numbers {
-        let own = raster.block_bytes(*number, &plan.bands);
+        let own = raster.level_block_bytes(plan.level, *number, &plan.bands);
         match batches.last_mut() {
             Some(batch) if bytes + own <= BATCH_BYTES && batch.len() < BATCH_BLOCKS => {
                 batch.push(*number);
@@ -207,7 +207,12 @@ impl GeoTiff {
 
     /// Returns the numbers of the full-resolution blocks that share a pixel with `window`.
     pub fn blocks_of(&self, window: &Window) -> Vec<u32> {
-        covering(&self.levels[0].image, window)
+        self.level_blocks_of(0, window)
+    }
+
+    /// Returns the numbers of the blocks of a level that share a pixel with `window`.
+    pub(crate) fn level_blocks_of(&self, level: usize, window: &Window) -> Vec<u32> {
+        covering(&self.levels[level].image, window)
     }
 
     /// Reads `bands` of `window` at full resolution.
@@ -268,10 +273,23 @@ impl DecodedBlock {
             .iter()
             .map(|pixels| Pixels::zeros(pixels.data_type(), len))
             .collect();
-        let mut flags = vec![vec![false; len]; bands.len()];
+        // Blocks do not overlap: they hold every pixel where their parts sum up to the window.
+        let parts = blocks
+            .clone()
+            .filter_map(|block| block.window.intersection(&window));
+        let is_whole = parts.map(|part| part.len()).sum::<u64>() == window.len();
+        let is_valid = is_whole
+            && blocks
+                .clone()
+                .all(|block| block.masks.iter().all(|mask| *mask == Mask::All));
+        let flags_len = if is_valid { 0 } else { len };
+        let mut flags = vec![vec![false; flags_len]; bands.len()];
         for block in blocks {
             for (index, pixels) in block.bands.iter().enumerate() {
                 copy_pixels(&mut bands[index], &window, pixels, &block.window);
+                if is_valid {
+                    continue;
+                }
                 copy_flags(
                     &mut flags[index],
                     &window,
@@ -575,7 +593,12 @@ fn for_common_rows(to: &Window, from: &Window, mut copy: impl FnMut(usize, usize
     }
 }
 
-fn copy_pixels(to: &mut Pixels, to_window: &Window, from: &Pixels, from_window: &Window) {
+pub(crate) fn copy_pixels(
+    to: &mut Pixels,
+    to_window: &Window,
+    from: &Pixels,
+    from_window: &Window,
+) {
     fn copy<T: swath_raster::Sample>(
         to: &mut [T],
         to_window: &Window,
@@ -590,7 +613,7 @@ fn copy_pixels(to: &mut Pixels, to_window: &Window, from: &Pixels, from_window: 
     for_pixels!(to, values => copy(values, to_window, from, from_window));
 }
 
-fn copy_flags(to: &mut [bool], to_window: &Window, from: &Mask, from_window: &Window) {
+pub(crate) fn copy_flags(to: &mut [bool], to_window: &Window, from: &Mask, from_window: &Window) {
     for_common_rows(to_window, from_window, |to_at, from_at, len| match from {
         Mask::All => to[to_at..to_at + len].fill(true),
         Mask::None => to[to_at..to_at + len].fill(false),

@@ -164,7 +164,12 @@ impl GeoTiff {
     ///
     /// A JPEG 2000 file without a table of its tiles tells the average until one was read.
     pub fn block_bytes(&self, number: u32, bands: &[usize]) -> u64 {
-        let image = &self.levels[0].image;
+        self.level_block_bytes(0, number, bands)
+    }
+
+    /// As [`Self::block_bytes`], for a block of a level.
+    pub(crate) fn level_block_bytes(&self, level: usize, number: u32, bands: &[usize]) -> u64 {
+        let image = &self.levels[level].image;
         if let Coder::Jpeg2000 { codestream, .. } = &image.coder {
             return codestream.tile_bytes(number);
         }

@@ -12,6 +12,7 @@ mod jp2;
 mod open;
 
 pub use blocks::{BlockPlan, DecodedBlock, FetchedBlock, blocks};
+pub(crate) use blocks::{copy_flags, copy_pixels};
 pub use describe::{
     BandDescription, CogDescription, ControlPoint, ImageDescription, RasterDescription,
 };

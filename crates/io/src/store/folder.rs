@@ -14,6 +14,13 @@ const SWEPT_AGE_MIN: Duration = Duration::from_secs(3_600);
 
 /// Returns the error of a file.
 pub(super) fn file_error(path: &Path, source: std::io::Error) -> IoError {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    if matches!(source.kind(), StorageFull | QuotaExceeded) {
+        return IoError::Full {
+            href: path.display().to_string(),
+            reason: source.to_string(),
+        };
+    }
     IoError::File {
         path: path.to_owned(),
         source,

@@ -16,6 +16,8 @@ use super::config::{AwsEnvironment, StoreConfig};
 use super::limit::RequestLimit;
 use crate::IoError;
 
+/// Status of a server whose disk or quota is full (WebDAV, RFC 4918 section 11.5; S3 servers answer so too).
+const INSUFFICIENT_STORAGE: u16 = 507;
 /// Attempts for one range before the store counts as failed.
 const ATTEMPTS_MAX: u32 = 5;
 /// Wait before the second attempt; doubled for each further one.
@@ -334,6 +336,7 @@ fn classify(error: object_store::Error, href: &str) -> Failure {
                 _ if reason == NOT_PARTIAL => Failure::Final(no_ranges(href)),
                 // Of a listing, which the client does not tell as it tells a GET.
                 Some(401) => Failure::Final(unauthorized(href)),
+                Some(INSUFFICIENT_STORAGE) => Failure::Final(IoError::Full { href, reason }),
                 Some(403) => Failure::Final(forbidden(href)),
                 Some(416) => {
                     let reason =

@@ -271,11 +271,34 @@ async fn layer_crs(database: &mut Database, table: &Table) -> Result<Crs, Vector
     {
         return Ok(crs);
     }
-    Crs::parse(&definition).map_err(|error| {
-        crs_error(format!(
-            "the CRS {organization}:{code} is not understood: {error}"
-        ))
+    let definition = match definition.as_str() {
+        "undefined" => second_definition(database, table).await?,
+        _ => definition,
+    };
+    Crs::parse(&definition).map_err(|error| VectorError::Crs {
+        file: database.name.clone(),
+        what: format!("the CRS {organization}:{code} is not understood: {error}"),
     })
+}
+
+/// Returns the CRS in WKT 2, where the file has the extension `gpkg_crs_wkt`; else nothing.
+async fn second_definition(database: &mut Database, table: &Table) -> Result<String, VectorError> {
+    const HAS_COLUMN: &str =
+        "SELECT name FROM pragma_table_info('gpkg_spatial_ref_sys') WHERE name = ?";
+    const DEFINITION: &str =
+        "SELECT definition_12_063 FROM gpkg_spatial_ref_sys WHERE srs_id = CAST(? AS INTEGER)";
+    let columns = database
+        .rows("gpkg_spatial_ref_sys", HAS_COLUMN, "definition_12_063")
+        .await?;
+    if columns.is_empty() {
+        return Ok(String::new());
+    }
+    let srs_id = table.srs_id.to_string();
+    let rows = database
+        .rows("gpkg_spatial_ref_sys", DEFINITION, &srs_id)
+        .await?;
+    let definition = rows.first().and_then(|row| row.try_get(0).ok());
+    Ok(definition.unwrap_or_default())
 }
 
 /// Returns the columns beside the geometry, and the primary key where it is a whole number.

@@ -12,6 +12,8 @@
 //! No parcel is lost in silence: a feature without area keeps its row with an empty polygon, a
 //! feature that is no polygon is listed as skipped.
 //!
+//! [`GeoPackageWriter`] writes what other programs shall open.
+//!
 //! Beside reading stand the pure helpers a parcel needs on its way to a grid: [`check`],
 //! [`densify`], [`project_parcel`] and [`inner_buffer`].
 
@@ -28,6 +30,7 @@ mod flatgeobuf;
 mod format;
 mod geojson;
 mod geopackage;
+mod geopackage_out;
 mod geoparquet;
 mod native;
 mod overlap;
@@ -39,6 +42,7 @@ pub mod set;
 mod shape;
 mod shapefile;
 mod source;
+pub mod tiles;
 mod validity;
 mod wkb;
 
@@ -49,6 +53,7 @@ pub use findings::{
     AreaDifference, DeclaredAreas, FindingOptions, ParcelFindings, Sliver, Slivers, TooSmall, find,
 };
 pub use format::Format;
+pub use geopackage_out::{GeoPackageLayer, GeoPackageWriter};
 pub use overlap::{Overlap, Overlaps, SameGeometry};
 pub use parcels::{ParcelRing, Parcels, StringColumn};
 pub use project::{densify, project_parcel};

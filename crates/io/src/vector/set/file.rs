@@ -114,6 +114,31 @@ impl ParcelSetFile {
         geo.and_then(|pair| pair.value.clone())
     }
 
+    /// Returns the CRS of the geometries; `None` where the file tells none that is understood.
+    pub fn crs(&self) -> Option<Crs> {
+        if let Some(wkt) = &self.metadata.crs_wkt {
+            return Crs::parse(wkt).ok();
+        }
+        match self.geometry_column()?.get("crs") {
+            // GeoParquet's default: longitude, latitude.
+            None => Crs::parse("OGC:CRS84").ok(),
+            Some(crs) => Crs::parse(&crs.to_string()).ok(),
+        }
+    }
+
+    /// Returns the types of the geometries as GeoParquet names them; none where that is not known.
+    pub fn geometry_types(&self) -> Vec<String> {
+        let column = self.geometry_column();
+        let types =
+            column.and_then(|column| serde_json::from_value(column["geometry_types"].clone()).ok());
+        types.unwrap_or_default()
+    }
+
+    fn geometry_column(&self) -> Option<serde_json::Value> {
+        let mut geo: serde_json::Value = serde_json::from_str(&self.geo_metadata()?).ok()?;
+        Some(geo.get_mut("columns")?.get_mut(GEOMETRY)?.take())
+    }
+
     /// Returns the number of parcels.
     pub fn features(&self) -> u64 {
         u64::try_from(self.footer.metadata().file_metadata().num_rows()).unwrap_or(0)
