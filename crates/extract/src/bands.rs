@@ -16,6 +16,8 @@ use crate::zonal::{MaskRequest, mask_list};
 pub(crate) struct BandChoice {
     /// Bands by name; empty = all.
     pub(crate) bands: Vec<String>,
+    /// Bands that are read for indexes, by name; they need not be among the former.
+    pub(crate) inputs: Vec<String>,
     /// Bands of classes.
     pub(crate) classes: Vec<String>,
     /// Classes that the item's own scene classification drops; `None`: no mask.
@@ -47,21 +49,7 @@ pub(crate) async fn open_bands(
     opened: Option<&Arc<GeoTiff>>,
     choice: &BandChoice,
 ) -> Result<ItemBands, ExtractError> {
-    let mut found = FoundBands::default();
-    for asset in assets {
-        if !is_wanted(asset, choice) {
-            continue;
-        }
-        let raster = match opened {
-            Some(raster) => raster.clone(),
-            None => Arc::new(
-                GeoTiff::open(asset.asset.clone())
-                    .await?
-                    .with_item_nodata(&nodata_of(asset)),
-            ),
-        };
-        found.take(asset, &raster, choice)?;
-    }
+    let found = find_bands(assets, opened, choice).await?;
     let FoundBands {
         bands,
         units,
@@ -97,13 +85,37 @@ pub(crate) async fn open_bands(
     })
 }
 
+/// Opens the rasters of an item as far as they are asked for, and takes their bands.
+pub(crate) async fn find_bands(
+    assets: &[ItemAsset],
+    opened: Option<&Arc<GeoTiff>>,
+    choice: &BandChoice,
+) -> Result<FoundBands, ExtractError> {
+    let mut found = FoundBands::default();
+    for asset in assets {
+        if !is_wanted(asset, choice) {
+            continue;
+        }
+        let raster = match opened {
+            Some(raster) => raster.clone(),
+            None => Arc::new(
+                GeoTiff::open(asset.asset.clone())
+                    .await?
+                    .with_item_nodata(&nodata_of(asset)),
+            ),
+        };
+        found.take(asset, &raster, choice)?;
+    }
+    Ok(found)
+}
+
 /// What was found in the rasters of an item so far.
 #[derive(Default)]
-struct FoundBands {
-    bands: Vec<BandRef>,
+pub(crate) struct FoundBands {
+    pub(crate) bands: Vec<BandRef>,
     units: Vec<Option<String>>,
     /// The finest scene classification.
-    classification: Option<(Arc<GeoTiff>, usize)>,
+    pub(crate) classification: Option<(Arc<GeoTiff>, usize)>,
 }
 
 impl FoundBands {
@@ -127,7 +139,8 @@ impl FoundBands {
             let is_named =
                 |names: &[String]| names.iter().any(|own| *own == name || common == Some(own));
             let is_class = is_named(&choice.classes);
-            if !choice.bands.is_empty() && !is_named(&choice.bands) && !is_class {
+            let is_measured = choice.bands.is_empty() || is_named(&choice.bands) || is_class;
+            if !is_measured && !choice.inputs.contains(&name) {
                 continue;
             }
             let (scale, offset) = scale_of(raster, position, said, choice.is_unscaled || is_class)?;
@@ -139,6 +152,7 @@ impl FoundBands {
                 scale,
                 offset,
                 is_class,
+                is_measured,
                 conversion: Conversion::Stored,
             });
         }
@@ -152,7 +166,8 @@ fn pixels(raster: &GeoTiff) -> u64 {
 
 /// False for an asset that the item itself says holds no band asked for: it need not be opened.
 fn is_wanted(asset: &ItemAsset, choice: &BandChoice) -> bool {
-    let wanted: Vec<&String> = choice.bands.iter().chain(&choice.classes).collect();
+    let wanted = choice.bands.iter().chain(&choice.classes);
+    let wanted: Vec<&String> = wanted.chain(&choice.inputs).collect();
     let scl = choice.mask_scl.is_some();
     if choice.bands.is_empty() || asset.key.is_empty() {
         return true;

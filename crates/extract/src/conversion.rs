@@ -38,6 +38,15 @@ impl Conversion {
         }
     }
 
+    /// Returns the physical value, in the unit of the band, of one that was made ready to be averaged.
+    pub(crate) fn physical_value(self, value: f64, scale: f64, offset: f64) -> f64 {
+        match self {
+            Self::Stored => value * scale + offset,
+            Self::Physical => value,
+            Self::Power => to_decibel(value),
+        }
+    }
+
     /// Returns statistics of what was averaged as physical values.
     ///
     /// Of linear power: everything in decibel; the deviation to first order, 10 / ln 10 · σ / μ.

@@ -12,15 +12,19 @@ use std::sync::Arc;
 use geo_types::MultiPolygon;
 use rayon::prelude::*;
 use swath_grid::GeoBox;
+use swath_io::ThreadWatch;
 use swath_raster::{CoverageRule, coverage};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::ExtractError;
 use crate::coverage_record::{CoverageRecord, push_record};
+use crate::stages::{Stage, StageMeter};
 
 const MAGIC: &[u8; 8] = b"swathcv3";
 /// Parcels whose records make one chunk.
 const CHUNK_PARCELS: usize = 1024;
+/// Of these, parcels that one thread works on.
+const PARCELS_TOGETHER: usize = 32;
 /// Bytes of all kept tables, beyond which the longest unused ones are removed.
 const CACHE_BYTES_MAX: u64 = 8 << 30;
 /// Tables up to this many bytes stay in memory.
@@ -72,6 +76,8 @@ pub(crate) struct CoverageInput<'a> {
     pub(crate) parcels: &'a [u32],
     /// Returns a parcel in the CRS of the grid; called from many threads.
     pub(crate) polygon: &'a (dyn Fn(usize) -> Result<MultiPolygon<f64>, ExtractError> + Sync),
+    /// Sums what it takes.
+    pub(crate) meter: &'a StageMeter,
 }
 
 impl CoverageTable {
@@ -200,36 +206,40 @@ impl Iterator for ChunkIter {
 /// Returns first row on the grid and number of each parcel, ordered.
 fn row_order(input: &CoverageInput) -> Result<Vec<(u32, u32)>, ExtractError> {
     let transform = *input.geobox.transform();
-    let mut keyed = input
-        .parcels
-        .par_iter()
-        .map(|parcel| {
-            let polygon = (input.polygon)(*parcel as usize)?;
-            let rows = polygon
-                .iter()
-                .flat_map(|part| part.exterior().0.iter())
-                .map(|coord| {
-                    transform
-                        .to_grid(swath_grid::Point {
-                            x: coord.x,
-                            y: coord.y,
-                        })
-                        .y
-                });
-            let first = rows.fold(f64::INFINITY, f64::min);
-            // Parcels without any vertex and those above the grid go first, with row 0.
-            let first = if first.is_finite() { first } else { 0.0 };
-            Ok((first.floor().max(0.0) as u32, *parcel))
-        })
-        .collect::<Result<Vec<_>, ExtractError>>()?;
+    let row_of = |parcel: &u32| {
+        let polygon = (input.polygon)(*parcel as usize)?;
+        let rows = polygon
+            .iter()
+            .flat_map(|part| part.exterior().0.iter())
+            .map(|coord| {
+                transform
+                    .to_grid(swath_grid::Point {
+                        x: coord.x,
+                        y: coord.y,
+                    })
+                    .y
+            });
+        let first = rows.fold(f64::INFINITY, f64::min);
+        // Parcels without any vertex and those above the grid go first, with row 0.
+        let first = if first.is_finite() { first } else { 0.0 };
+        Ok((first.floor().max(0.0) as u32, *parcel))
+    };
+    let rows_of = |parcels: &[u32]| {
+        let rows = || parcels.iter().map(row_of).collect();
+        input.meter.measure(Stage::Statistics, rows)
+    };
+    let keyed = input.parcels.par_chunks(PARCELS_TOGETHER).map(rows_of);
+    let keyed = keyed.collect::<Result<Vec<Vec<_>>, ExtractError>>()?;
+    let mut keyed = keyed.concat();
     keyed.par_sort_unstable();
     Ok(keyed)
 }
 
 fn compute_chunk(input: &CoverageInput, group: &[(u32, u32)]) -> Result<Chunk, ExtractError> {
     let parts = group
-        .par_chunks(32)
+        .par_chunks(PARCELS_TOGETHER)
         .map(|parcels| {
+            let mut watch = ThreadWatch::start();
             let mut words = Vec::new();
             let mut starts = Vec::with_capacity(parcels.len());
             for (first_row, parcel) in parcels {
@@ -238,6 +248,7 @@ fn compute_chunk(input: &CoverageInput, group: &[(u32, u32)]) -> Result<Chunk, E
                 starts.push(words.len() as u32);
                 push_record(&mut words, *parcel, *first_row, &mask);
             }
+            input.meter.add(Stage::Statistics, watch.lap());
             Ok((words, starts))
         })
         .collect::<Result<Vec<(Vec<u32>, Vec<u32>)>, ExtractError>>()?;
@@ -468,6 +479,7 @@ mod tests {
             rule: CoverageRule::Fraction,
             parcels: &[0, 1, 2, 3, 4, 5, 6, 7, 8],
             polygon: &square,
+            meter: &StageMeter::default(),
         };
         CoverageTable::compute(&input, path).expect("computes")
     }

@@ -131,6 +131,11 @@ impl ExtractError {
             && matches!(self.kind(), ErrorKind::Data | ErrorKind::NotFound)
     }
 
+    /// True where a store has no room left: trying again is of no use before there is some.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Io(error) if matches!(**error, IoError::Full { .. }))
+    }
+
     /// Returns the kind of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {

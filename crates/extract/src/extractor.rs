@@ -15,6 +15,7 @@ use crate::coverage_table::{CoverageInput, CoverageTable};
 use crate::pass::{UnitGround, UnitParcels};
 use crate::placement::Placement;
 use crate::selection::Selection;
+use crate::stages::StageMeter;
 
 /// Bytes of coverage tables that are kept in memory, beyond which all but the newest are let go.
 const TABLES_BYTES_MAX: usize = 256 << 20;
@@ -72,6 +73,7 @@ pub struct Extractor {
     tables: tokio::sync::Mutex<HashMap<u64, Arc<CoverageTable>>>,
     shifts: std::sync::Mutex<Vec<UsedShift>>,
     units: tokio::sync::Mutex<HashMap<u64, Arc<UnitParcels>>>,
+    meter: Arc<StageMeter>,
 }
 
 impl Extractor {
@@ -98,12 +100,18 @@ impl Extractor {
             tables: Default::default(),
             shifts: Default::default(),
             units: Default::default(),
+            meter: Default::default(),
         })
     }
 
     /// Returns the parcels.
     pub fn parcels(&self) -> &ParcelSource {
         &self.parcels
+    }
+
+    /// Returns what sums the time of each stage of whatever is measured.
+    pub fn meter(&self) -> &Arc<StageMeter> {
+        &self.meter
     }
 
     /// Returns the shifts between datums that were used so far.
@@ -162,6 +170,7 @@ impl Extractor {
         self.note_shift(&placement, &geobox);
         let parcels = self.parcels.clone();
         let rule = self.options.rule;
+        let meter = self.meter.clone();
         let path = self
             .options
             .cache_dir
@@ -185,6 +194,7 @@ impl Extractor {
                 rule,
                 parcels: &numbers,
                 polygon: &polygon,
+                meter: &meter,
             };
             CoverageTable::compute(&input, path.as_deref())
         });
@@ -215,8 +225,9 @@ impl Extractor {
             return Ok(found.clone());
         }
         let (parcels, options) = (self.parcels.clone(), self.options.clone());
-        let found =
-            tokio::task::spawn_blocking(move || UnitParcels::find(parcels, &options, ground));
+        let meter = self.meter.clone();
+        let find = move || UnitParcels::find(parcels, &options, ground, &meter);
+        let found = tokio::task::spawn_blocking(find);
         let found = found.await.map_err(|error| ExtractError::Cache {
             reason: error.to_string(),
         })??;

@@ -47,6 +47,8 @@ pub struct ItemSource {
     pub id: String,
     /// Known from the item; a raster by itself is asked when it is opened.
     pub datetime: Option<DateTime<Utc>>,
+    /// Percent of clouds, where the item says it (`eo:cloud_cover`).
+    pub cloud_cover: Option<f64>,
     /// Rasters, in the order of the item.
     pub assets: Vec<ItemAsset>,
 }
@@ -399,6 +401,11 @@ fn item_source(
     }
     Ok(ItemSource {
         datetime: item_datetime(&item),
+        cloud_cover: item
+            .properties
+            .additional_fields
+            .get("eo:cloud_cover")
+            .and_then(Value::as_f64),
         id: item.id,
         assets,
     })
@@ -417,6 +424,7 @@ fn raster_source(stores: &Stores, href: &str) -> Result<ItemSource, ExtractError
     Ok(ItemSource {
         id: stem.unwrap_or_else(|| name.to_owned()),
         datetime: None,
+        cloud_cover: None,
         assets: vec![asset],
     })
 }

@@ -6,10 +6,12 @@
 //! 3. [`extract`] does so for many images in the order of time, with a journal; [`zonal`] for one raster.
 //!
 //! 4. [`plan_units`] compares units of work with an extract table; [`UnitDesk`] measures one and writes its rows.
+//! 5. [`chips`] show one parcel date by date.
 //!
 //! Pixels are never kept beyond their unit: memory does not grow with image, season or country.
 
 mod bands;
+pub mod chips;
 mod class_mask;
 mod conversion;
 mod coverage_record;
@@ -17,11 +19,13 @@ mod coverage_table;
 mod dilation;
 mod error;
 mod extractor;
+mod item_slice;
 mod items;
 mod journal;
 mod measure;
 mod output;
 pub mod pass;
+mod pixel_index;
 mod placement;
 mod plan;
 mod points;
@@ -29,6 +33,7 @@ mod run;
 mod scan;
 mod selection;
 mod slices;
+mod stages;
 pub mod table;
 mod table_copy;
 mod task;
@@ -40,14 +45,17 @@ pub use class_mask::ClassMask;
 pub use conversion::Conversion;
 pub use error::ExtractError;
 pub use extractor::{Extractor, MeasureOptions, UsedShift};
+pub use item_slice::{ItemSlice, SliceOptions, SliceValues, open_slice, slices_of};
 pub use items::{ItemAsset, ItemList, ItemSource, Skipped, find_items, raster_datetime};
 pub use measure::{BandRef, ClassRow, Measured, OffGrid, Row};
 pub use output::{Columns, OutputFormat, RowItem, RowNames, RowWriter, STATISTICS};
+pub use pixel_index::PixelIndex;
 pub use plan::{
     ExtractPlan, PLAN_FORMAT, PlannedCollection, PlannedMeasure, PlannedParcelFile, PlannedParcels,
     PlannedUnit, UnitPlan, plan_units,
 };
 pub use run::{ExtractOptions, ExtractReport, Progress, extract};
+pub use stages::{Stage, StageMeter, StageTime, StageTimes};
 pub use table_copy::{CopyReport, copy_to_postgres};
 pub use task::{UnitDesk, UnitOutcome, is_unit_fault};
 pub use zonal::{MaskRequest, ZonalOptions, ZonalReport, choose_bands, zonal};

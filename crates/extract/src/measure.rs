@@ -10,6 +10,7 @@ use crate::ExtractError;
 use crate::class_mask::ClassMask;
 use crate::conversion::Conversion;
 use crate::extractor::Extractor;
+use crate::pixel_index::IndexRef;
 use crate::scan::{BandPlan, BandResult, ClassCount, Scan, ScanResult, scan};
 use crate::selection::Selection;
 use crate::slices::{ScanSlice, ScanSource};
@@ -30,6 +31,8 @@ pub struct BandRef {
     pub offset: f64,
     /// True for a band of classes, which are counted one by one.
     pub is_class: bool,
+    /// False of a band that is read for indexes only: it has no rows.
+    pub is_measured: bool,
     /// What of it is averaged.
     pub conversion: Conversion,
 }
@@ -97,10 +100,20 @@ pub(crate) struct ScanScope {
     pub(crate) masks_classes: bool,
 }
 
-/// Bands that one scan reads, with their places in the order asked for.
+/// Bands that one scan reads, raster by raster, and the indexes over them.
 struct Group {
-    places: Vec<usize>,
-    sources: Vec<(Arc<GeoTiff>, Vec<usize>)>,
+    members: Vec<Member>,
+    /// Positions of the indexes.
+    indexes: Vec<usize>,
+}
+
+/// A band of a group.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Member {
+    /// Its place in the order asked for.
+    pub(crate) place: usize,
+    /// False where the scan needs it for an index only.
+    pub(crate) is_measured: bool,
 }
 
 /// Results of bands, one scan or several.
@@ -167,7 +180,7 @@ impl Extractor {
             masks,
             masks_classes: true,
         };
-        let results = self.scan_bands(bands, &scope).await?;
+        let results = self.scan_bands(bands, &[], &scope).await?;
         let mut measured = Measured {
             bytes: results.bytes,
             ..Measured::default()
@@ -187,7 +200,7 @@ impl Extractor {
                 let result = results.of(parcel, index);
                 measured
                     .rows
-                    .push(row(place, band, result, self.options.rule));
+                    .push(row(place, band.row_values(), result, self.options.rule));
                 if band.is_class {
                     let classes = results.classes(parcel, index).iter();
                     measured
@@ -199,56 +212,77 @@ impl Extractor {
         Ok(measured)
     }
 
-    /// Scans the bands of one image over the parcels of a scope.
+    /// Scans the bands of one image over the parcels of a scope: results of bands, then of indexes.
     ///
     /// # Errors
-    /// As [`Extractor::measure`].
+    /// As [`Extractor::measure`]; an index over bands of several grids.
     pub(crate) async fn scan_bands(
         &self,
         bands: &[BandRef],
+        indexes: &[IndexRef],
         scope: &ScanScope,
     ) -> Result<BandResults, ExtractError> {
-        let mut results = BandResults::new(bands.len());
-        for group in self.groups(bands) {
-            let result = self.scan_group(bands, &group, scope).await?;
-            results.put(result, &group.places);
+        let mut results = BandResults::new(bands.len() + indexes.len());
+        for group in self.groups(bands, indexes)? {
+            let result = self.scan_group(bands, indexes, &group, scope).await?;
+            let of_indexes = group.indexes.iter().map(|index| bands.len() + index);
+            let places: Vec<usize> = measured_places(&group.members).chain(of_indexes).collect();
+            results.put(result, &places);
         }
         Ok(results)
     }
 
     /// Groups bands that one pass can read: same grid, same blocks, and results that fit the memory.
-    fn groups(&self, bands: &[BandRef]) -> Vec<Group> {
+    fn groups(&self, bands: &[BandRef], indexes: &[IndexRef]) -> Result<Vec<Group>, ExtractError> {
         let bands_max = self.bands_max();
         let mut groups: Vec<Group> = Vec::new();
         for (place, band) in bands.iter().enumerate() {
+            let member = Member {
+                place,
+                is_measured: band.is_measured,
+            };
             let fits = |group: &&mut Group| {
-                group.places.len() < bands_max && is_same_layout(&group.sources[0].0, &band.raster)
+                let first = &bands[group.members[0].place];
+                group.members.len() < bands_max && is_same_layout(&first.raster, &band.raster)
             };
-            let group = match groups.iter_mut().find(fits) {
-                Some(group) => group,
-                None => {
-                    groups.push(Group {
-                        places: Vec::new(),
-                        sources: vec![(band.raster.clone(), Vec::new())],
-                    });
-                    let last = groups.len() - 1;
-                    &mut groups[last]
-                }
-            };
-            group.places.push(place);
-            match group
-                .sources
-                .iter_mut()
-                .find(|(raster, _)| Arc::ptr_eq(raster, &band.raster))
-            {
-                Some((_, own)) => own.push(band.band),
-                None => group.sources.push((band.raster.clone(), vec![band.band])),
+            match groups.iter_mut().find(fits) {
+                Some(group) => group.members.push(member),
+                None => groups.push(Group {
+                    members: vec![member],
+                    indexes: Vec::new(),
+                }),
             }
         }
+        for (number, index) in indexes.iter().enumerate() {
+            check_one_layout(index, bands)?;
+            match groups
+                .iter_mut()
+                .find(|group| holds_all(&group.members, index))
+            {
+                Some(group) => group.indexes.push(number),
+                None => groups.push(Group {
+                    members: inputs_alone(index),
+                    indexes: vec![number],
+                }),
+            }
+        }
+        groups.retain(|group| {
+            !group.indexes.is_empty() || measured_places(&group.members).count() > 0
+        });
+        let mut rasters: Vec<&Arc<GeoTiff>> = Vec::new();
+        for band in bands {
+            if !rasters.iter().any(|own| Arc::ptr_eq(own, &band.raster)) {
+                rasters.push(&band.raster);
+            }
+        }
+        let raster_of = |member: &Member| {
+            let raster = &bands[member.place].raster;
+            rasters.iter().position(|own| Arc::ptr_eq(own, raster))
+        };
         groups
             .iter_mut()
-            .for_each(|group| group.order_places(bands));
-        groups
+            .for_each(|group| group.members.sort_by_key(raster_of));
+        Ok(groups)
     }
 
     /// Returns how many bands' results fit the memory.
@@ -260,29 +294,27 @@ impl Extractor {
     async fn scan_group(
         &self,
         bands: &[BandRef],
+        indexes: &[IndexRef],
         group: &Group,
         scope: &ScanScope,
     ) -> Result<ScanResult, ExtractError> {
-        let raster = &group.sources[0].0;
+        let members: Vec<&BandRef> = group.members.iter().map(|own| &bands[own.place]).collect();
+        let raster = &members[0].raster;
         let geobox = Self::geobox(raster)?;
         check_masks(&scope.masks, raster, &geobox)?;
         let table = self
             .table_on(geobox.clone(), raster.href(), scope.near.clone())
             .await?;
-        let mut sources = Vec::with_capacity(group.sources.len());
+        let mut sources = Vec::new();
         let mut first = 0;
-        for (raster, own) in &group.sources {
-            let places: Vec<usize> = (first..first + own.len()).collect();
-            first += own.len();
-            let conversions = places
-                .iter()
-                .map(|place| bands[group.places[*place]].converted());
+        for own in members.chunk_by(|one, other| Arc::ptr_eq(&one.raster, &other.raster)) {
             sources.push(ScanSource {
-                raster: raster.clone(),
-                bands: Arc::from(&own[..]),
-                conversions: conversions.collect(),
-                places: places.into(),
+                raster: own[0].raster.clone(),
+                bands: own.iter().map(|band| band.band).collect(),
+                conversions: own.iter().map(|band| band.converted()).collect(),
+                places: (first..first + own.len()).collect(),
             });
+            first += own.len();
         }
         let slice = ScanSlice {
             window: Window::full(geobox.size()),
@@ -290,21 +322,77 @@ impl Extractor {
             sources: sources.into(),
             masks: scope.masks.clone(),
         };
-        let places = group.places.iter();
+        let plans = group.members.iter().zip(&members);
+        let plans = plans.map(|(member, band)| BandPlan {
+            is_measured: member.is_measured,
+            ..band.plan(scope.masks_classes)
+        });
+        let own_indexes = group.indexes.iter().map(|index| {
+            let index = &indexes[*index];
+            index.over(|place| (position_of(&group.members, place), bands[place].converted()))
+        });
         let plan = Scan {
             slices: Arc::from([slice]),
             geobox,
             layout: BlockLayout::of(raster),
-            bands: places
-                .map(|place| bands[*place].plan(scope.masks_classes))
-                .collect(),
+            bands: plans.collect(),
+            indexes: own_indexes.collect(),
             parcels: self.parcels.parcels.len(),
             selection: scope.selection.clone(),
             rule: self.options.rule,
             threads: self.options.threads,
             memory_bytes_max: self.options.memory_bytes_max,
+            meter: self.meter().clone(),
         };
         scan(&plan, &table).await
+    }
+}
+
+/// Returns the places of the members that have results of their own.
+pub(crate) fn measured_places(members: &[Member]) -> impl Iterator<Item = usize> {
+    let own = members.iter().filter(|member| member.is_measured);
+    own.map(|member| member.place)
+}
+
+/// Returns where a band stands among members that hold it.
+pub(crate) fn position_of(members: &[Member], place: usize) -> usize {
+    let own = members.iter().position(|member| member.place == place);
+    own.expect("an index goes to a group that holds its bands")
+}
+
+/// True where all bands of an index are among the members.
+pub(crate) fn holds_all(members: &[Member], index: &IndexRef) -> bool {
+    let holds = |place: &usize| members.iter().any(|member| member.place == *place);
+    index.inputs.iter().all(holds)
+}
+
+/// Returns members for a scan that measures nothing but an index.
+pub(crate) fn inputs_alone(index: &IndexRef) -> Vec<Member> {
+    let alone = |place: &usize| Member {
+        place: *place,
+        is_measured: false,
+    };
+    index.inputs.iter().map(alone).collect()
+}
+
+/// Refuses an index whose bands do not lie on one grid in the same blocks.
+///
+/// # Errors
+/// Names two bands that differ.
+pub(crate) fn check_one_layout(index: &IndexRef, bands: &[BandRef]) -> Result<(), ExtractError> {
+    let first = &bands[index.inputs[0]];
+    let other = index.inputs.iter().map(|input| &bands[*input]);
+    let mut other = other.filter(|band| !is_same_layout(&first.raster, &band.raster));
+    match other.next() {
+        None => Ok(()),
+        Some(other) => Err(ExtractError::Items {
+            href: other.raster.href().to_owned(),
+            reason: format!(
+                "index {}: bands {} and {} have other pixels or blocks, so that it cannot be computed per \
+                 pixel: take bands of one grid, or the index of the means (swath series --index)",
+                index.name, first.name, other.name
+            ),
+        }),
     }
 }
 
@@ -344,27 +432,23 @@ impl BandRef {
             data_type: self.conversion.data_type(self.stored_type()),
             is_class: self.is_class,
             is_masked: masks_classes || !self.is_class,
+            is_measured: self.is_measured,
+        }
+    }
+
+    /// Returns what the values of its rows are.
+    pub(crate) fn row_values(&self) -> RowValues {
+        RowValues {
+            is_whole: !self.stored_type().is_float(),
+            conversion: self.conversion,
+            scale: self.scale,
+            offset: self.offset,
         }
     }
 
     /// Returns the type of its samples.
     pub(crate) fn stored_type(&self) -> DataType {
         self.raster.bands()[self.band].data_type
-    }
-}
-
-impl Group {
-    /// Puts `places` in the order in which a scan yields its bands: by source, then by band.
-    fn order_places(&mut self, bands: &[BandRef]) {
-        let mut ordered = Vec::with_capacity(self.places.len());
-        for (raster, own) in &self.sources {
-            let of_raster = self
-                .places
-                .iter()
-                .filter(|place| Arc::ptr_eq(&bands[**place].raster, raster));
-            ordered.extend(of_raster.copied().take(own.len()));
-        }
-        self.places = ordered;
     }
 }
 
@@ -383,10 +467,30 @@ pub(crate) struct RowPlace {
     pub(crate) band: u32,
 }
 
+/// What statistics of a scan are of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RowValues {
+    /// True of samples that are whole numbers.
+    is_whole: bool,
+    conversion: Conversion,
+    scale: f64,
+    offset: f64,
+}
+
+impl RowValues {
+    /// Numbers that were computed: they are what they are.
+    pub(crate) const COMPUTED: Self = Self {
+        is_whole: false,
+        conversion: Conversion::Stored,
+        scale: 1.0,
+        offset: 0.0,
+    };
+}
+
 /// Returns a row of statistics; count 0 where there is no result.
 pub(crate) fn row(
     place: RowPlace,
-    band: &BandRef,
+    of: RowValues,
     result: Option<BandResult>,
     rule: CoverageRule,
 ) -> Row {
@@ -404,7 +508,7 @@ pub(crate) fn row(
         parcel: place.parcel,
         band: place.band,
         count: statistics.count,
-        values: statistics.values.map(|values| physical(values, band, rule)),
+        values: statistics.values.map(|values| physical(values, of, rule)),
         clear,
     }
 }
@@ -423,11 +527,10 @@ pub(crate) fn class_row(place: RowPlace, found: &ClassCount) -> ClassRow {
 ///
 /// By share, quantiles of whole numbers that have no scale are whole numbers, cut towards zero, as
 /// exactextract gives them: between two classes or counts there is no value.
-fn physical(values: ValueStatistics, band: &BandRef, rule: CoverageRule) -> ValueStatistics {
-    let is_whole = !band.stored_type().is_float();
-    let is_unscaled = band.scale == 1.0 && band.offset == 0.0;
-    let is_stored = band.conversion == Conversion::Stored;
-    if rule == CoverageRule::Fraction && is_stored && is_whole && is_unscaled {
+fn physical(values: ValueStatistics, of: RowValues, rule: CoverageRule) -> ValueStatistics {
+    let is_unscaled = of.scale == 1.0 && of.offset == 0.0;
+    let is_stored = of.conversion == Conversion::Stored;
+    if rule == CoverageRule::Fraction && is_stored && of.is_whole && is_unscaled {
         return ValueStatistics {
             p25: cut(values.p25),
             p50: cut(values.p50),
@@ -435,7 +538,7 @@ fn physical(values: ValueStatistics, band: &BandRef, rule: CoverageRule) -> Valu
             ..values
         };
     }
-    band.conversion.physical(values, band.scale, band.offset)
+    of.conversion.physical(values, of.scale, of.offset)
 }
 
 /// Cuts the fraction off, but takes what rounding left beside a whole number for it.

@@ -20,6 +20,7 @@ use crate::items::{ItemList, ItemSource, Skipped, raster_datetime};
 use crate::journal::{ItemHead, ItemRows, Journal};
 use crate::measure::{BandRef, OffGrid};
 use crate::output::{Columns, RowItem, RowNames, RowWriter, remove_leftovers};
+use crate::stages::{Stage, StageTimes};
 use crate::zonal::class_path;
 
 /// Rasters whose headers are read at once.
@@ -67,6 +68,8 @@ pub struct ExtractReport {
     pub off_raster: u64,
     /// Stored bytes of the blocks read.
     pub bytes: u64,
+    /// Where the time of this run went.
+    pub stages: StageTimes,
     /// What was not measured and why.
     pub skipped: Vec<Skipped>,
     /// File of class counts.
@@ -123,7 +126,7 @@ pub async fn extract(
     let mut journal = Journal::open(&journal_path(output), plan)?;
     report.resumed = journal.items();
     remove_leftovers(output);
-    let mut writer = RowWriter::create(output, Columns::all(true))?;
+    let writer = RowWriter::create(output, Columns::all(true))?;
     let total = items.len();
     let mut rows = 0;
     progress(report.resumed, total, rows);
@@ -135,20 +138,17 @@ pub async fn extract(
                 .buffered(at_once)
         );
         while let Some(item) = measured.try_next().await? {
-            journal.push(&item)?;
+            extractor
+                .meter()
+                .measure(Stage::Write, || journal.push(&item))?;
             rows += item.rows.len() as u64;
             progress(journal.items(), total, rows);
         }
     }
-    write_output(
-        extractor,
-        &journal,
-        options,
-        output,
-        &mut writer,
-        &mut report,
-    )?;
-    report.rows = writer.finish()?;
+    extractor.meter().measure(Stage::Write, || {
+        write_output(extractor, &journal, options, output, writer, &mut report)
+    })?;
+    report.stages = extractor.meter().take();
     journal.remove();
     let shift = |used: UsedShift| (used.from, used.to, used.method, used.accuracy_m);
     report.shifts = extractor.shifts().into_iter().map(shift).collect();
@@ -326,13 +326,15 @@ async fn try_measure(
 ) -> Result<(Vec<BandRef>, crate::Measured), ExtractError> {
     let choice = BandChoice {
         bands: options.bands.clone(),
+        inputs: Vec::new(),
         classes: options.classes.clone(),
         mask_scl: options.mask_scl.clone(),
         mask_dilation_m: 0.0,
         is_unscaled: options.is_unscaled,
     };
     let source = &item.source;
-    let found = open_bands(&source.id, &source.assets, item.opened.as_ref(), &choice).await?;
+    let opening = open_bands(&source.id, &source.assets, item.opened.as_ref(), &choice);
+    let found = extractor.meter().watch(Stage::Fetch, opening).await?;
     let measured = extractor
         .measure(&found.bands, found.masks, OffGrid::LeaveOut)
         .await?;
@@ -345,7 +347,7 @@ fn write_output(
     journal: &Journal,
     options: &ExtractOptions,
     output: &Path,
-    writer: &mut RowWriter,
+    mut writer: RowWriter,
     report: &mut ExtractReport,
 ) -> Result<(), ExtractError> {
     let class_path = (!options.classes.is_empty()).then(|| class_path(output));
@@ -381,5 +383,6 @@ fn write_output(
         report.class_rows = classes.finish()?;
     }
     report.classes = class_path;
+    report.rows = writer.finish()?;
     Ok(())
 }

@@ -11,13 +11,15 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 use swath_grid::GeoBox;
-use swath_io::{DecodeScratch, FetchedBlock, IoError, compute};
+use swath_io::{DecodeScratch, FetchedBlock, IoError, ThreadWatch, compute};
 use swath_raster::{CoverageRule, DataType, Mask, Pixels, Statistics, for_pixels};
 
 use crate::ExtractError;
 use crate::coverage_table::CoverageTable;
+use crate::pixel_index::{ScanIndex, measured};
 use crate::selection::Selection;
 use crate::slices::{FetchedUnit, PlannedUnit, ScanSlice, fetch, groups, unit_bands};
+use crate::stages::{Stage, StageMeter};
 use crate::units::{BlockLayout, Unit, Units};
 use crate::values::{ListScratch, Scratch, ValueList, ValueStore, gather};
 
@@ -35,7 +37,7 @@ const WAITING_SHARE: usize = 2;
 /// Part of that below which spilling is not worth a run.
 const SPILL_SHARE: usize = 8;
 
-/// One band of the results.
+/// One band that is read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BandPlan {
     /// Type of what is averaged.
@@ -44,6 +46,8 @@ pub(crate) struct BandPlan {
     pub(crate) is_class: bool,
     /// True where the masks of the slices hold for it.
     pub(crate) is_masked: bool,
+    /// False of a band that is read for indexes only.
+    pub(crate) is_measured: bool,
 }
 
 /// What a scan reads.
@@ -56,6 +60,8 @@ pub(crate) struct Scan {
     /// Rectangles in which that grid is worked on: the blocks of the image, if it is one.
     pub(crate) layout: BlockLayout,
     pub(crate) bands: Arc<[BandPlan]>,
+    /// Measured after the bands.
+    pub(crate) indexes: Arc<[ScanIndex]>,
     /// Parcels in the file.
     pub(crate) parcels: usize,
     /// Those to measure; `None`: all.
@@ -63,6 +69,17 @@ pub(crate) struct Scan {
     pub(crate) rule: CoverageRule,
     pub(crate) threads: usize,
     pub(crate) memory_bytes_max: usize,
+    /// Sums what each stage takes.
+    pub(crate) meter: Arc<StageMeter>,
+}
+
+impl Scan {
+    /// Returns the type of each result, and whether it is a band of classes.
+    fn results(&self) -> impl Iterator<Item = (DataType, bool)> {
+        let bands = self.bands.iter().filter(|band| band.is_measured);
+        let bands = bands.map(|band| (band.data_type, band.is_class));
+        bands.chain(self.indexes.iter().map(|_| (DataType::F32, false)))
+    }
 }
 
 /// Statistics of one band over one parcel.
@@ -176,8 +193,8 @@ struct Pending {
 /// # Errors
 /// The first block that cannot be fetched or decoded. Safe to drop at any time.
 pub(crate) async fn scan(scan: &Scan, table: &CoverageTable) -> Result<ScanResult, ExtractError> {
-    let data_types: Arc<[DataType]> = scan.bands.iter().map(|band| band.data_type).collect();
-    let is_class: Arc<[bool]> = scan.bands.iter().map(|band| band.is_class).collect();
+    let data_types: Arc<[DataType]> = scan.results().map(|(data_type, _)| data_type).collect();
+    let is_class: Arc<[bool]> = scan.results().map(|(_, is_class)| is_class).collect();
     let bands = data_types.len();
     let units = Units::new(&scan.layout, table, scan.selection.clone())?;
     let vanished = units.vanished();
@@ -193,7 +210,10 @@ pub(crate) async fn scan(scan: &Scan, table: &CoverageTable) -> Result<ScanResul
     };
     let mut outcomes = std::pin::pin!(
         futures::stream::iter(batches)
-            .map(|batch| async { fetch(&scan.slices, batch?).await })
+            .map(|batch| async {
+                let fetching = fetch(&scan.slices, batch?);
+                scan.meter.watch(Stage::Fetch, fetching).await
+            })
             .buffered(batches_ahead)
             .map_ok(|fetched| futures::stream::iter(groups(fetched).into_iter().map(Ok)))
             .try_flatten()
@@ -225,12 +245,16 @@ pub(crate) async fn scan(scan: &Scan, table: &CoverageTable) -> Result<ScanResul
     let mut finishing = futures::stream::FuturesUnordered::new();
     while let Some((outcomes, bytes)) = outcomes.try_next().await? {
         fold.result.bytes += bytes;
-        let complete = fold.take(outcomes)?;
+        let complete = scan
+            .meter
+            .measure(Stage::Statistics, || fold.take(outcomes))?;
         if !complete.is_empty() {
             let data_types = data_types.clone();
             let is_class = fold.is_class.clone();
+            let meter = scan.meter.clone();
             finishing.push(compute::run(move |_| {
-                finish(&data_types, &is_class, complete)
+                let finished = || finish(&data_types, &is_class, complete);
+                meter.measure(Stage::Statistics, finished)
             }));
         }
         while finishing.len() > scan.threads {
@@ -264,6 +288,13 @@ impl Iterator for Batches {
     type Item = Result<Vec<PlannedUnit>, ExtractError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        let meter = self.scan.meter.clone();
+        meter.measure(Stage::Statistics, || self.next_batch())
+    }
+}
+
+impl Batches {
+    fn next_batch(&mut self) -> Option<Result<Vec<PlannedUnit>, ExtractError>> {
         let mut batch = Vec::new();
         let mut bytes = 0;
         while bytes < BATCH_BYTES && batch.len() < BATCH_UNITS {
@@ -290,11 +321,18 @@ fn process(
 ) -> Result<(Vec<Outcome>, u64), ExtractError> {
     let blocks: Vec<&FetchedBlock> = units.iter().flat_map(FetchedUnit::blocks).collect();
     let bytes = blocks.iter().map(|block| block.stored_bytes()).sum();
+    let mut watch = ThreadWatch::start();
+    scratch.take_reading();
     let mut decoded = FetchedBlock::decode_all(&blocks, scratch)?.into_iter();
     let mut outcomes = Vec::new();
     for fetched in units {
         let (unit, bands) = unit_bands(scan, fetched, &mut decoded, scratch)?;
+        let bands = measured(scan, bands, unit.window.len() as usize, scratch);
+        let (decoding, reading) = (watch.lap(), scratch.take_reading());
+        scan.meter.add(Stage::Fetch, reading);
+        scan.meter.add(Stage::Decode, decoding.without(reading));
         gather_unit(scan, data_types, &unit, &bands, &mut outcomes);
+        scan.meter.add(Stage::Statistics, watch.lap());
         bands
             .into_iter()
             .for_each(|(pixels, _)| scratch.recycle(pixels));
@@ -327,23 +365,20 @@ fn gather_unit(
         };
         let parcel = record.parcel();
         outcomes.push(if piece.units == 1 {
-            let bands =
-                lists
-                    .iter_mut()
-                    .zip(data_types)
-                    .zip(&*scan.bands)
-                    .map(|((list, kind), band)| {
-                        let result =
-                            band_result(list.statistics(*kind, scan.rule, &mut list_scratch), area);
-                        BandOutcome {
-                            result,
-                            classes: if band.is_class {
-                                list.counts(*kind)
-                            } else {
-                                Vec::new()
-                            },
-                        }
-                    });
+            let bands = lists.iter_mut().zip(data_types).zip(scan.results()).map(
+                |((list, kind), (_, is_class))| {
+                    let result =
+                        band_result(list.statistics(*kind, scan.rule, &mut list_scratch), area);
+                    BandOutcome {
+                        result,
+                        classes: if is_class {
+                            list.counts(*kind)
+                        } else {
+                            Vec::new()
+                        },
+                    }
+                },
+            );
             Outcome::Finished {
                 parcel,
                 bands: bands.collect(),

@@ -1,5 +1,6 @@
 //! One unit of a plan, measured and written as data files that are not yet part of the table.
 
+use arrow::array::RecordBatch;
 use serde::{Deserialize, Serialize};
 use swath_access::Viewer;
 use swath_io::Stores;
@@ -8,7 +9,8 @@ use crate::ExtractError;
 use crate::extractor::Extractor;
 use crate::pass::{UnitRows, UnitSources, class_batch, measure_unit, unit_batch};
 use crate::plan::{ExtractPlan, PlannedUnit};
-use crate::table::{TableKind, TableStore, UnitResult, write_data_file};
+use crate::stages::{Stage, StageTimes};
+use crate::table::{DataFile, DataFileBuilder, TableKind, TableStore, UnitResult};
 
 /// What came of a unit: what the committer needs, and what people want to know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +26,9 @@ pub struct UnitOutcome {
     pub class_rows: u64,
     /// Stored bytes of the blocks that were read.
     pub bytes: u64,
+    /// Where time went, since a unit was measured before in the same process.
+    #[serde(default)]
+    pub stages: StageTimes,
 }
 
 /// Where a unit is measured.
@@ -65,21 +70,21 @@ impl UnitDesk<'_> {
         let parcels = &self.extractor.parcels().parcels;
         let parcel_id = |parcel: u32| parcels.id(parcel as usize);
         let path = format!("data/{task}/{token}.parquet");
-        let configuration = self.plan.configuration();
+        let meter = self.extractor.meter();
         let classes = match rows.classes.is_empty() {
             true => None,
             false => {
-                let batch = class_batch(unit, &rows, &parcel_id)?;
-                let kind = TableKind::Classes;
-                write_data_file(self.table, kind, &path, vec![batch], &configuration).await?
+                let batch = || class_batch(unit, &rows, &parcel_id);
+                let batch = meter.measure(Stage::Write, batch)?;
+                self.write(TableKind::Classes, &path, batch).await?
             }
         };
         let extracts = match rows.rows.is_empty() {
             true => None,
             false => {
-                let batch = unit_batch(unit, &rows, &parcel_id)?;
-                let kind = TableKind::Extracts;
-                write_data_file(self.table, kind, &path, vec![batch], &configuration).await?
+                let batch = || unit_batch(unit, &rows, &parcel_id);
+                let batch = meter.measure(Stage::Write, batch)?;
+                self.write(TableKind::Extracts, &path, batch).await?
             }
         };
         Ok(UnitOutcome {
@@ -87,6 +92,7 @@ impl UnitDesk<'_> {
             rows: rows.rows.len() as u64,
             class_rows: rows.classes.len() as u64,
             bytes: rows.bytes,
+            stages: meter.take(),
             result: UnitResult {
                 unit: unit.key.clone(),
                 revision: planned.revision,
@@ -99,6 +105,21 @@ impl UnitDesk<'_> {
                 classes,
             },
         })
+    }
+
+    async fn write(
+        &self,
+        kind: TableKind,
+        path: &str,
+        batch: RecordBatch,
+    ) -> Result<Option<DataFile>, ExtractError> {
+        let builder = DataFileBuilder::new(self.table, kind, &self.plan.configuration())?;
+        let mut builder = builder.metered(self.extractor.meter());
+        let builder = swath_io::compute::run(move |_| {
+            builder.push(batch)?;
+            Ok::<_, ExtractError>(builder)
+        });
+        builder.await?.finish(path).await
     }
 }
 

@@ -137,6 +137,7 @@ pub(crate) fn band_ref(
         scale: scale.unwrap_or(1.0),
         offset: offset.unwrap_or(0.0),
         is_class,
+        is_measured: true,
         conversion: Conversion::Stored,
     }
 }

@@ -79,8 +79,10 @@ impl JobStore {
             }
         };
         // A process that was stopped for long wakes up here: somebody else has done the work.
-        if !lease.renew().await? {
-            return Ok(TaskEnd::Lost);
+        match lease.renew().await {
+            Ok(true) => {}
+            Ok(false) => return Ok(TaskEnd::Lost),
+            Err(error) => return Err(self.give_up(lease, error).await),
         }
         let result = TaskResult {
             task: task.number,
@@ -91,12 +93,23 @@ impl JobStore {
             finished: now(),
             outcome,
         };
-        self.put_result(job, &result).await?;
+        if let Err(error) = self.put_result(job, &result).await {
+            return Err(self.give_up(lease, error).await);
+        }
         if !result.is_done() {
             lease.release().await?;
             return Ok(TaskEnd::Result(Box::new(result), None));
         }
         Ok(TaskEnd::Result(Box::new(result), Some(lease)))
+    }
+
+    /// Gives a lease back whose work cannot be told: a store that is full still lets go of an object, and
+    /// nobody has to wait until the lease is over.
+    async fn give_up(&self, lease: Lease, error: JobError) -> JobError {
+        if let Err(error) = lease.release().await {
+            tracing::debug!(%error, "a lease was not given back");
+        }
+        error
     }
 
     async fn done_before(

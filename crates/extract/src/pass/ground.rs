@@ -12,10 +12,13 @@ use super::unit::{Neighbour, grid_text};
 use crate::ExtractError;
 use crate::extractor::MeasureOptions;
 use crate::selection::Selection;
+use crate::stages::{Stage, StageMeter};
 
 /// Pixels of the finest grid by which a parcel may miss a slice and still be asked for in it: bands of
 /// coarser pixels may reach so much farther.
 const SLICE_MARGIN_PX: f64 = 16.0;
+/// Parcels that one thread looks at in one go.
+const PARCELS_TOGETHER: usize = 1024;
 
 /// What decides the parcels of a unit.
 #[derive(Debug, Clone)]
@@ -75,6 +78,7 @@ impl UnitParcels {
         parcels: Arc<ParcelSource>,
         options: &MeasureOptions,
         ground: UnitGround,
+        meter: &StageMeter,
     ) -> Result<Self, ExtractError> {
         let territory = Territory::new(&ground.name, &ground.grids, &parcels, options)?;
         let rivals = ground.neighbours.iter();
@@ -94,10 +98,14 @@ impl UnitParcels {
                 None => Ok(None),
             }
         };
-        let found = (0..parcels.parcels.len())
-            .into_par_iter()
-            .map(find)
-            .collect::<Result<Vec<Option<Place>>, ExtractError>>()?;
+        let numbers: Vec<usize> = (0..parcels.parcels.len()).collect();
+        let find_some = |some: &[usize]| {
+            let found = || some.iter().map(|parcel| find(*parcel)).collect();
+            meter.measure(Stage::Statistics, found)
+        };
+        let found = numbers.par_chunks(PARCELS_TOGETHER).map(find_some);
+        let found = found.collect::<Result<Vec<Vec<Option<Place>>>, ExtractError>>()?;
+        let found = found.concat();
         let near: Vec<bool> = found.iter().map(Option::is_some).collect();
         let near = Selection::from_flags(&near);
         let places: Vec<Place> = found

@@ -13,15 +13,17 @@ use swath_grid::GeoBox;
 use super::collection::Average;
 use super::ground::{UnitGround, UnitParcels};
 use super::item::{PassItem, UnitSources};
-use super::strip::{StripBand, common_bands, scan_strip};
+use super::strip::{StripBand, StripWanted, common_bands, scan_strip};
 use super::unit::WorkUnit;
 use crate::bands::{BandChoice, open_bands};
 use crate::class_mask::ClassMask;
 use crate::conversion::Conversion;
 use crate::extractor::Extractor;
 use crate::items::ItemAsset;
-use crate::measure::{BandRef, BandResults, RowPlace, ScanScope, class_row, row};
+use crate::measure::{BandRef, BandResults, RowPlace, RowValues, ScanScope, class_row, row};
+use crate::pixel_index::{IndexRef, PixelIndex};
 use crate::selection::Selection;
+use crate::stages::Stage;
 use crate::{ClassRow, ExtractError, Row};
 
 /// What to measure of every unit.
@@ -30,6 +32,9 @@ use crate::{ClassRow, ExtractError, Row};
 pub struct UnitOptions {
     /// Bands by name; empty = all. Of rasters with one band name the finest counts.
     pub bands: Vec<String>,
+    /// Indexes computed per pixel and measured like bands, of bands of one grid; their inputs need not be
+    /// among `bands`.
+    pub indexes: Vec<PixelIndex>,
     /// Bands of classes, counted one by one and not averaged. Masks do not hold for them.
     pub classes: Vec<String>,
     /// Classes that the item's own scene classification drops; `None`: no mask.
@@ -42,10 +47,21 @@ pub struct UnitOptions {
     pub average: Average,
 }
 
+impl UnitOptions {
+    /// Returns the bands that the indexes are made of, as far as their formulas are any.
+    pub fn inputs(&self) -> Vec<String> {
+        let parsed = self
+            .indexes
+            .iter()
+            .flat_map(|index| index.expression().ok());
+        parsed.flat_map(|own| own.bands().to_vec()).collect()
+    }
+}
+
 /// What was measured.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UnitRows {
-    /// Names of the bands that rows refer to.
+    /// Names of the bands, then of the indexes, that rows refer to.
     pub bands: Vec<String>,
     /// By parcel in file order, then by band; no bands of classes.
     pub rows: Vec<Row>,
@@ -61,6 +77,8 @@ pub struct UnitRows {
 pub(super) struct OpenSlice {
     pub(super) id: String,
     pub(super) bands: Vec<BandRef>,
+    /// Over these bands.
+    pub(super) indexes: Vec<IndexRef>,
     pub(super) masks: Arc<[ClassMask]>,
     grid: GeoBox,
 }
@@ -71,6 +89,8 @@ struct Part<'a> {
     results: BandResults,
     /// For each band of the unit, which of the results it is, with its scale.
     bands: Vec<Option<(usize, &'a BandRef)>>,
+    /// Which of the results is the first index; the others follow.
+    first_index: usize,
 }
 
 /// Measures a unit over the parcels that it owns.
@@ -92,7 +112,8 @@ pub async fn measure_unit(
         .items
         .iter()
         .map(|item| open_slice(item, sources, options));
-    let mut slices = futures::future::try_join_all(slices).await?;
+    let opening = futures::future::try_join_all(slices);
+    let mut slices = extractor.meter().watch(Stage::Fetch, opening).await?;
     let bands = common_bands(&mut slices)?;
     let ground = UnitGround {
         name: unit.part().to_owned(),
@@ -115,34 +136,50 @@ pub async fn measure_unit(
         let of_slice = |band: &StripBand| band.places[index].map(|own| (own, &slice.bands[own]));
         parts.push(Part {
             selection,
-            results: extractor.scan_bands(&slice.bands, &scope).await?,
+            results: extractor
+                .scan_bands(&slice.bands, &slice.indexes, &scope)
+                .await?,
             bands: bands.iter().map(of_slice).collect(),
+            first_index: slice.bands.len(),
         });
     }
     if parcels.several.len() > 0 {
-        let results = scan_strip(extractor, &slices, &bands, &parcels.several).await?;
+        let references = bands.iter().map(|band| band.reference(&slices).clone());
+        let references: Vec<BandRef> = references.collect();
+        let indexes = IndexRef::find(&options.indexes, &references, &unit.key)?;
+        let wanted = StripWanted {
+            bands: &bands,
+            indexes: &indexes,
+        };
+        let results = scan_strip(extractor, &slices, &wanted, &parcels.several).await?;
         let of_strip = |(index, band): (usize, &StripBand)| Some((index, band.reference(&slices)));
         parts.push(Part {
             selection: &parcels.several,
             results,
             bands: bands.iter().enumerate().map(of_strip).collect(),
+            first_index: bands.len(),
         });
     }
-    unit_rows(extractor, &parcels, &bands, &parts)
+    let names = bands.iter().map(|band| band.name.clone());
+    let indexes = options.indexes.iter().map(|index| index.name.clone());
+    let names = names.chain(indexes).collect();
+    let rows = || unit_rows(extractor, &parcels, names, &parts);
+    extractor.meter().measure(Stage::Statistics, rows)
 }
 
 /// Puts the results in the order of parcels.
 fn unit_rows(
     extractor: &Extractor,
     parcels: &UnitParcels,
-    bands: &[StripBand],
+    names: Vec<String>,
     parts: &[Part],
 ) -> Result<UnitRows, ExtractError> {
     let mut rows = UnitRows {
-        bands: bands.iter().map(|band| band.name.clone()).collect(),
+        bands: names,
         bytes: parts.iter().map(|part| part.results.bytes).sum(),
         ..UnitRows::default()
     };
+    let rule = extractor.options.rule;
     for parcel in parcels.owned.iter() {
         let Some(part) = parts.iter().find(|part| part.selection.contains(parcel)) else {
             continue;
@@ -153,20 +190,30 @@ fn unit_rows(
         }
         rows.parcels += 1;
         for (index, place) in part.bands.iter().enumerate() {
-            let Some((own, band)) = place else { continue };
+            let Some((own, band)) = place.filter(|(_, band)| band.is_measured) else {
+                continue;
+            };
             let place = RowPlace {
                 parcel,
                 band: index as u32,
             };
             if band.is_class {
-                let classes = part.results.classes(number, *own).iter();
+                let classes = part.results.classes(number, own).iter();
                 rows.classes
                     .extend(classes.map(|found| class_row(place, found)));
             } else {
-                let result = part.results.of(number, *own);
-                rows.rows
-                    .push(row(place, band, result, extractor.options.rule));
+                let result = part.results.of(number, own);
+                rows.rows.push(row(place, band.row_values(), result, rule));
             }
+        }
+        for index in 0..rows.bands.len() - part.bands.len() {
+            let place = RowPlace {
+                parcel,
+                band: (part.bands.len() + index) as u32,
+            };
+            let result = part.results.of(number, part.first_index + index);
+            rows.rows
+                .push(row(place, RowValues::COMPUTED, result, rule));
         }
     }
     Ok(rows)
@@ -179,6 +226,7 @@ async fn open_slice(
 ) -> Result<OpenSlice, ExtractError> {
     let choice = BandChoice {
         bands: options.bands.clone(),
+        inputs: options.inputs(),
         classes: options.classes.clone(),
         mask_scl: options.mask_scl.clone(),
         mask_dilation_m: options.mask_dilation_m,
@@ -205,6 +253,7 @@ async fn open_slice(
         bands.push(band);
     }
     let bands = finest(bands);
+    let indexes = IndexRef::find(&options.indexes, &bands, &item.id)?;
     let grid = match &item.grid {
         Some(grid) => grid.clone(),
         None => Extractor::geobox(&bands[0].raster)?,
@@ -212,6 +261,7 @@ async fn open_slice(
     Ok(OpenSlice {
         id: item.id.clone(),
         bands,
+        indexes,
         masks: found.masks,
         grid,
     })

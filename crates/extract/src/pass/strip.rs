@@ -9,8 +9,12 @@ use super::measure::OpenSlice;
 use crate::ExtractError;
 use crate::conversion::Conversion;
 use crate::extractor::Extractor;
-use crate::measure::{BandRef, BandResults, check_masks, is_same_layout};
-use crate::scan::{Scan, scan};
+use crate::measure::{
+    BandRef, BandResults, Member, check_masks, check_one_layout, holds_all, inputs_alone,
+    is_same_layout, measured_places, position_of,
+};
+use crate::pixel_index::IndexRef;
+use crate::scan::{BandPlan, Scan, scan};
 use crate::selection::Selection;
 use crate::slices::{ScanSlice, ScanSource};
 use crate::units::BlockLayout;
@@ -102,39 +106,55 @@ pub(super) fn common_bands(slices: &mut [OpenSlice]) -> Result<Vec<StripBand>, E
 
 /// Bands that one scan reads: in every slice of one grid and one block layout.
 struct StripGroup<'a> {
-    places: Vec<usize>,
+    members: Vec<Member>,
     bands: Vec<&'a StripBand>,
+    /// Positions of the indexes over them.
+    indexes: Vec<usize>,
 }
 
-/// Measures parcels over all slices; results are in the order of `bands`.
+/// What a unit measures of its slices.
+pub(super) struct StripWanted<'a> {
+    pub(super) bands: &'a [StripBand],
+    /// Over the bands of the unit.
+    pub(super) indexes: &'a [IndexRef],
+}
+
+/// Measures parcels over all slices; results are in the order of the bands, then of the indexes.
 ///
 /// # Errors
 /// Slices whose pixels do not fall on each other; blocks that cannot be read.
 pub(super) async fn scan_strip(
     extractor: &Extractor,
     slices: &[OpenSlice],
-    bands: &[StripBand],
+    wanted: &StripWanted<'_>,
     parcels: &Arc<Selection>,
 ) -> Result<BandResults, ExtractError> {
-    let mut results = BandResults::new(bands.len());
-    for group in groups(slices, bands, extractor.bands_max()) {
-        let (plan, href) = plan(extractor, slices, &group)?;
+    let bands = wanted.bands.len();
+    let mut results = BandResults::new(bands + wanted.indexes.len());
+    for group in groups(slices, wanted, extractor.bands_max())? {
+        let (plan, href) = plan(extractor, slices, wanted, &group)?;
         let geobox = plan.geobox.clone();
         let table = extractor
             .table_on(geobox, &href, Some(parcels.clone()))
             .await?;
-        results.put(scan(&plan, &table).await?, &group.places);
+        let of_indexes = group.indexes.iter().map(|index| bands + index);
+        let places: Vec<usize> = measured_places(&group.members).chain(of_indexes).collect();
+        results.put(scan(&plan, &table).await?, &places);
     }
     Ok(results)
 }
 
 fn groups<'a>(
     slices: &[OpenSlice],
-    bands: &'a [StripBand],
+    wanted: &StripWanted<'a>,
     bands_max: usize,
-) -> Vec<StripGroup<'a>> {
+) -> Result<Vec<StripGroup<'a>>, ExtractError> {
     let mut groups: Vec<StripGroup> = Vec::new();
-    for (place, band) in bands.iter().enumerate() {
+    for (place, band) in wanted.bands.iter().enumerate() {
+        let member = Member {
+            place,
+            is_measured: band.reference(slices).is_measured,
+        };
         let is_same = |other: &StripBand| {
             let pairs = band.places.iter().zip(&other.places).zip(slices);
             pairs
@@ -148,26 +168,52 @@ fn groups<'a>(
                 })
         };
         let fits =
-            |group: &&mut StripGroup| group.places.len() < bands_max && is_same(group.bands[0]);
+            |group: &&mut StripGroup| group.members.len() < bands_max && is_same(group.bands[0]);
         match groups.iter_mut().find(fits) {
             Some(group) => {
-                group.places.push(place);
+                group.members.push(member);
                 group.bands.push(band);
             }
             None => groups.push(StripGroup {
-                places: vec![place],
+                members: vec![member],
                 bands: vec![band],
+                indexes: Vec::new(),
             }),
         }
     }
-    groups
+    for (number, index) in wanted.indexes.iter().enumerate() {
+        let references = wanted
+            .bands
+            .iter()
+            .map(|band| band.reference(slices).clone());
+        let references: Vec<BandRef> = references.collect();
+        check_one_layout(index, &references)?;
+        match groups
+            .iter_mut()
+            .find(|group| holds_all(&group.members, index))
+        {
+            Some(group) => group.indexes.push(number),
+            None => groups.push(StripGroup {
+                members: inputs_alone(index),
+                bands: index
+                    .inputs
+                    .iter()
+                    .map(|input| &wanted.bands[*input])
+                    .collect(),
+                indexes: vec![number],
+            }),
+        }
+    }
+    groups.retain(|group| !group.indexes.is_empty() || measured_places(&group.members).count() > 0);
+    Ok(groups)
 }
 
 /// Plans the scan of a group; returns it with a raster that stands for all in messages.
 fn plan(
     extractor: &Extractor,
     slices: &[OpenSlice],
-    group: &StripGroup,
+    wanted: &StripWanted<'_>,
+    group: &StripGroup<'_>,
 ) -> Result<(Scan, String), ExtractError> {
     let first = group.bands[0];
     let members: Vec<(usize, &BandRef)> = first.of(slices).collect();
@@ -194,20 +240,27 @@ fn plan(
             masks: open.masks.clone(),
         });
     }
-    let bands = group
-        .bands
-        .iter()
-        .map(|band| band.reference(slices).plan(false));
+    let bands = group.bands.iter().zip(&group.members);
+    let bands = bands.map(|(band, member)| BandPlan {
+        is_measured: member.is_measured,
+        ..band.reference(slices).plan(false)
+    });
+    let indexes = group.indexes.iter().map(|index| {
+        let converted = |place: usize| wanted.bands[place].reference(slices).converted();
+        wanted.indexes[*index].over(|place| (position_of(&group.members, place), converted(place)))
+    });
     let plan = Scan {
         layout: BlockLayout::square(common.geobox.size(), BLOCK_PX),
         geobox: common.geobox,
         slices: scan_slices.into(),
         bands: bands.collect(),
+        indexes: indexes.collect(),
         parcels: extractor.parcels.parcels.len(),
         selection: None,
         rule: extractor.options.rule,
         threads: extractor.options.threads,
         memory_bytes_max: extractor.options.memory_bytes_max,
+        meter: extractor.meter().clone(),
     };
     Ok((plan, href))
 }

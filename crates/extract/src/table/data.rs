@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow::array::{RecordBatch, cast::AsArray};
 use arrow::compute::concat_batches;
@@ -24,6 +25,7 @@ use super::snapshot::{FileUnit, TableFile};
 use super::stats::{FileStats, StatsBuilder};
 use super::{DataFile, TableConfiguration, TableKind, TableStore};
 use crate::ExtractError;
+use crate::stages::{Stage, StageMeter};
 
 /// Rows that are sorted in memory; about 250 bytes each.
 const RUN_ROWS: usize = 200_000;
@@ -39,6 +41,7 @@ pub struct DataFileBuilder {
     waiting: Vec<RecordBatch>,
     waiting_rows: usize,
     runs: Vec<SortedFile>,
+    meter: Arc<StageMeter>,
 }
 
 impl DataFileBuilder {
@@ -62,7 +65,14 @@ impl DataFileBuilder {
             waiting: Vec::new(),
             waiting_rows: 0,
             runs: Vec::new(),
+            meter: Arc::default(),
         })
+    }
+
+    /// Lets `meter` sum what writing takes.
+    pub fn metered(mut self, meter: &Arc<StageMeter>) -> Self {
+        self.meter = meter.clone();
+        self
     }
 
     /// Adds rows with the columns of the table, in any order. Sorts now and then: sync work.
@@ -70,6 +80,11 @@ impl DataFileBuilder {
     /// # Errors
     /// Where the columns are others, or scratch space fails.
     pub fn push(&mut self, batch: RecordBatch) -> Result<(), ExtractError> {
+        let meter = self.meter.clone();
+        meter.measure(Stage::Write, || self.sort_in(batch))
+    }
+
+    fn sort_in(&mut self, batch: RecordBatch) -> Result<(), ExtractError> {
         if batch.schema_ref().fields() != self.order.schema().fields() {
             return Err(ExtractError::Options {
                 reason: format!(
@@ -110,12 +125,18 @@ impl DataFileBuilder {
     /// # Errors
     /// Where scratch space or the store fail.
     pub async fn finish(self, path: &str) -> Result<Option<DataFile>, ExtractError> {
-        let (store, kind) = (self.store.clone(), self.kind);
-        let written = swath_io::compute::run(move |_| self.write()).await?;
+        let (store, kind, meter) = (self.store.clone(), self.kind, self.meter.clone());
+        let written = swath_io::compute::run(move |_| {
+            let meter = self.meter.clone();
+            meter.measure(Stage::Write, || self.write())
+        });
+        let written = written.await?;
         let Some((written, _scratch)) = written else {
             return Ok(None);
         };
-        store.writer(kind)?.take_file(path, &written.path).await?;
+        let writer = store.writer(kind)?;
+        let taking = writer.take_file(path, &written.path);
+        meter.watch(Stage::Write, taking).await?;
         Ok(Some(DataFile {
             path: path.to_owned(),
             size_bytes: written.size_bytes,

@@ -14,6 +14,7 @@ mod table_life;
 mod table_place;
 mod table_series;
 mod table_size;
+mod units_indexes;
 mod units_masks;
 mod units_owners;
 mod units_scene;
