@@ -68,6 +68,22 @@ const AGGREGATIONS: &[(&str, Aggregation)] = &[
             data_type: "datetime",
         },
     ),
+    (
+        "datetime_day_frequency",
+        Aggregation::Frequency {
+            sqlite: "strftime('%Y-%m-%dT00:00:00Z', items.datetime / 1000000.0, 'unixepoch')",
+            postgres: "to_char(to_timestamp(items.datetime / 1000000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T00:00:00Z\"')",
+            data_type: "datetime",
+        },
+    ),
+    (
+        "created_day_frequency",
+        Aggregation::Frequency {
+            sqlite: "strftime('%Y-%m-%dT00:00:00Z', items.created / 1000000.0, 'unixepoch')",
+            postgres: "to_char(to_timestamp(items.created / 1000000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T00:00:00Z\"')",
+            data_type: "datetime",
+        },
+    ),
 ];
 
 const fn text(sql: &'static str) -> Aggregation {

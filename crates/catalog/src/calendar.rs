@@ -10,6 +10,10 @@ use crate::{Catalog, CatalogError, instant};
 
 /// Most items that [`Catalog::items_of_day`] names at once.
 const DAY_ITEMS_MAX: usize = 1_000;
+/// Most days that [`Catalog::newest_days`] names.
+const DAYS_MAX: u32 = 1_000;
+/// Microseconds of a day.
+const DAY_US: i64 = 86_400_000_000;
 /// Most parts of one part: items have years from -1 to 10000 at most.
 const PARTS_MAX: usize = 10_002;
 
@@ -119,6 +123,38 @@ impl Catalog {
             start = found.ends_us().1.max(first.saturating_add(1));
         }
         Ok(parts)
+    }
+
+    /// Returns the days that hold items of a collection, the newest first, at most `count` and at most 1,000.
+    ///
+    /// # Errors
+    /// Where the collection is not there, or not for this viewer; what the database says.
+    pub async fn newest_days(
+        &self,
+        viewer: &Viewer,
+        collection: &str,
+        count: u32,
+    ) -> Result<Vec<NaiveDate>, CatalogError> {
+        self.visible(viewer, collection).await?;
+        let mut statement = self.database.statement();
+        // Each step is one look into the index: the newest item before the day found last.
+        statement
+            .push("WITH RECURSIVE days(us) AS (SELECT max(datetime) FROM items WHERE collection = ")
+            .bind(collection);
+        statement
+            .push(" UNION ALL SELECT (SELECT max(items.datetime) FROM items WHERE items.collection = ")
+            .bind(collection);
+        statement
+            .push(" AND items.datetime < days.us - ((days.us % ")
+            .bind(DAY_US);
+        statement.push(" + ").bind(DAY_US).push(") % ").bind(DAY_US);
+        statement
+            .push(")) FROM days WHERE days.us IS NOT NULL) SELECT us FROM days WHERE us IS NOT NULL LIMIT ")
+            .bind(i64::from(count.min(DAYS_MAX)));
+        let rows = self.database.fetch(&statement).await?;
+        let days = rows.iter().map(|row| row.some_integer(0));
+        days.map(|us| Ok(instant::from_us(us?).date_naive()))
+            .collect()
     }
 
     /// Returns the ids of items of a collection on a day, the latest first, some at a time.

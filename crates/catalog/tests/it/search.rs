@@ -491,6 +491,16 @@ fn aggregations_sum_what_a_search_finds() {
                 ("2020-03-01T00:00:00Z", 1)
             ])
         );
+        let observed = frequencies("datetime_day_frequency");
+        assert_eq!(observed.iter().map(|(_, count)| count).sum::<i64>(), 5);
+        let ends = [observed.first(), observed.last()].map(|end| end.map(|(day, _)| day.as_str()));
+        assert_eq!(
+            ends,
+            [Some("2020-01-01T00:00:00Z"), Some("2020-03-01T00:00:00Z")]
+        );
+        let created = frequencies("created_day_frequency");
+        assert_eq!(created.iter().map(|(_, count)| count).sum::<i64>(), 5);
+        assert!(created.iter().all(|(day, _)| day.ends_with("T00:00:00Z")));
         let unknown = catalog
             .aggregate(&Viewer::anonymous(), &ItemSearch::default(), &["x".into()])
             .await;
