@@ -17,13 +17,17 @@ use crate::error::{self, RenderProblem};
 use crate::links::BaseUrlError;
 use crate::state::AppState;
 use crate::tokens::TokenError;
-use crate::{cbm, guard, metrics, objects, odata, openapi, parcels, resto, stac};
+use crate::{
+    cbm, guard, metrics, objects, odata, openapi, ows, parcels, portal, resto, stac, tiles,
+};
 
 /// Path prefix of each face and how it writes failed requests; all others write JSON.
 const FACES: &[(&str, RenderProblem)] = &[
     ("/stac", error::render_json),
     ("/resto", resto::render_problem),
     ("/odata", odata::render_problem),
+    ("/ows", ows::render_problem),
+    ("/wmts", ows::render_problem),
 ];
 
 /// A server that cannot start.
@@ -96,12 +100,15 @@ pub fn router(state: AppState) -> Router {
         .route("/metrics", get(metrics::show))
         .route("/api", get(openapi::show))
         .route("/api.html", get(openapi::show_page))
+        .merge(portal::routes())
         .merge(stac::routes(&state.limits))
         .merge(resto::routes())
         .merge(odata::routes())
         .merge(objects::routes())
         .merge(parcels::routes(&state.limits))
-        .merge(cbm::routes());
+        .merge(cbm::routes())
+        .merge(tiles::routes())
+        .merge(ows::routes());
     // Each layer lies around those before it.
     faces
         .fallback(async || axum::http::StatusCode::NOT_FOUND)
@@ -152,7 +159,7 @@ fn cors() -> CorsLayer {
         .max_age(PREFLIGHT_AGE_MAX)
 }
 
-/// Text is compressed; images and products are so already, and ranges must stay what they are.
+/// Text and vector tiles are compressed; images and products are so already, and ranges must stay what they are.
 fn compression() -> CompressionLayer<impl Predicate> {
     let is_text = |_: axum::http::StatusCode,
                    _: axum::http::Version,
@@ -165,7 +172,7 @@ fn compression() -> CompressionLayer<impl Predicate> {
         let is_whole = !headers.contains_key(header::CONTENT_RANGE)
             && !headers.contains_key(header::ACCEPT_RANGES);
         is_whole
-            && ["json", "xml", "text/"]
+            && ["json", "xml", "text/", "vnd.mapbox-vector-tile"]
                 .iter()
                 .any(|part| kind.contains(part))
     };

@@ -1,6 +1,7 @@
 //! What every handler works with.
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,16 +9,17 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use swath_access::Viewer;
 use swath_catalog::{Catalog, CatalogError, ErrorKind};
-use swath_io::{StoreWriter, Stores};
+use swath_io::{BlockCache, StoreWriter, Stores};
 use swath_stac::ItemSearch;
 use tokio::sync::Semaphore;
 
 use crate::cbm::{CbmOptions, ChipFiles};
 use crate::error::Problem;
 use crate::links::{BaseUrl, BaseUrlError};
+use crate::map::{BLOCKS_BYTES_MAX, KnownRanges, OpenRasters, VALUES_AT_ONCE_MAX};
 use crate::metrics::Metrics;
 use crate::objects::Checksums;
-use crate::parcels::{Holdings, Tables};
+use crate::parcels::{Colorings, Holdings, Pyramids, Tables};
 use crate::tokens::TokenFile;
 
 /// Part of the work for a request that counting has.
@@ -35,6 +37,9 @@ pub struct ServerOptions {
     /// Where the extract tables lie, `<collection>/<set>@<version>/<profile>` below it; `None`: there
     /// are none.
     pub tables: Option<StoreWriter>,
+    /// Folder in which prepared vector tiles of parcel sets are kept; it need not be there yet, and
+    /// what is in it may be removed.
+    pub tile_cache: PathBuf,
     /// How the words of the CbM interface translate.
     pub cbm: CbmOptions,
     /// How links begin, such as `https://eo.example.org/archive`; `None`: as the request says.
@@ -89,9 +94,21 @@ pub struct AppState {
     pub(crate) sets: Arc<Holdings>,
     /// Extract tables.
     pub(crate) tables: Arc<Tables>,
+    /// Prepared vector tiles.
+    pub(crate) pyramids: Arc<Pyramids>,
+    /// Values that vector tiles are coloured by.
+    pub(crate) colorings: Arc<Colorings>,
     pub(crate) cbm: Arc<CbmOptions>,
     /// Pictures that wait to be fetched.
     pub(crate) chips: Arc<ChipFiles>,
+    /// Rasters that are open for maps.
+    pub(crate) rasters: Arc<OpenRasters>,
+    /// Blocks that were decoded for maps.
+    pub(crate) blocks: Arc<BlockCache>,
+    /// Ranges of greys.
+    pub(crate) ranges: Arc<KnownRanges>,
+    /// One for each value of a map that may be in work at once.
+    pub(crate) map_places: Arc<Semaphore>,
 }
 
 impl AppState {
@@ -115,8 +132,14 @@ impl AppState {
             checksums: Arc::default(),
             sets: Arc::default(),
             tables: Arc::new(Tables::new(options.tables)),
+            pyramids: Arc::new(Pyramids::new(options.tile_cache)),
+            colorings: Arc::default(),
             cbm: Arc::new(options.cbm),
             chips: Arc::default(),
+            rasters: Arc::default(),
+            blocks: Arc::new(BlockCache::new(BLOCKS_BYTES_MAX)),
+            ranges: Arc::default(),
+            map_places: Arc::new(Semaphore::new(VALUES_AT_ONCE_MAX as usize)),
             limits: Arc::new(options.limits),
         })
     }

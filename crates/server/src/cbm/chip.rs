@@ -1,18 +1,14 @@
 //! Windows of rasters around a place, at the raster's own grid: as GeoTIFF, and as pictures.
 
-use std::error::Error;
-
 use geo_types::Coord;
+use swath_extract::chips::write_tiff;
 use swath_grid::{Crs, GeoBox, Point, Projector, ShiftOptions, Size, Window};
-use swath_io::DecodedBlock;
-use swath_io::cog::{
-    BandSpec, CogOptions, CogSpec, ColorInterpretation, Compression, RowSource, Rows, write_cog,
-};
-use swath_raster::{DataType, Pixels, PngSamples, Sample, encode_png, for_pixels};
+use swath_io::cog::{BandSpec, CogSpec, ColorInterpretation};
+use swath_raster::{DataType, Pixels, PngSamples, encode_png};
 
 use super::images::BandRaster;
 use crate::error::Problem;
-use crate::parcels::{WGS84, internal, of_io};
+use crate::parcels::{WGS84, internal, of_extract, of_io};
 
 /// Longest side of a window, in pixels.
 const SIDE_MAX_PX: u32 = 2_048;
@@ -32,9 +28,7 @@ pub(super) async fn on_own_thread(
 /// A window of one band.
 #[derive(Debug, Clone)]
 pub(super) struct Chip {
-    /// Its grid.
-    pub(super) geobox: GeoBox,
-    block: DecodedBlock,
+    chip: swath_extract::chips::Chip,
     spec: CogSpec,
 }
 
@@ -52,22 +46,12 @@ pub(super) async fn cut(
     let Some(window) = window_of(&spec.geobox, place, size_m)? else {
         return Ok(None);
     };
-    let block = band.raster.read_window(&[band.band], window).await;
-    let block = block.map_err(|error| of_io(&error))?;
-    let origin = Point {
-        x: f64::from(window.col),
-        y: f64::from(window.row),
-    };
-    let size = Size {
-        width: window.width,
-        height: window.height,
-    };
-    let transform = spec.geobox.transform().shifted(origin);
-    let geobox = GeoBox::new(spec.geobox.crs().clone(), transform, size);
-    let geobox = geobox.ok_or_else(|| internal(&"an empty window was read"))?;
+    let chip =
+        swath_extract::chips::Chip::read(&band.raster, band.band, &spec.geobox, window).await;
+    let chip = chip.map_err(|error| of_extract(&error))?;
     let info = &band.raster.bands()[band.band];
     let spec = CogSpec {
-        geobox: geobox.clone(),
+        geobox: chip.geobox.clone(),
         data_type: info.data_type,
         bands: spec.bands.into_iter().skip(band.band).take(1).collect(),
         nodata: info
@@ -77,11 +61,7 @@ pub(super) async fn cut(
         has_mask: false,
         ..spec
     };
-    Ok(Some(Chip {
-        geobox,
-        block,
-        spec,
-    }))
+    Ok(Some(Chip { chip, spec }))
 }
 
 /// Returns the pixels around a place that the grid has.
@@ -129,76 +109,15 @@ fn window_of(geobox: &GeoBox, place: Coord<f64>, size_m: f64) -> Result<Option<W
     Ok((is_inside && !window.is_empty()).then_some(window))
 }
 
-/// Rows of bands that are in memory.
-struct MemoryRows<'a> {
-    bands: &'a [Pixels],
-    width: u32,
-}
-
-impl RowSource for MemoryRows<'_> {
-    fn read_rows(
-        &mut self,
-        first_row: u32,
-        rows: u32,
-    ) -> Result<Rows, Box<dyn Error + Send + Sync>> {
-        let width = self.width as usize;
-        let from = first_row as usize * width;
-        let len = rows as usize * width;
-        let part = |pixels: &Pixels| for_pixels!(pixels, values => Sample::wrap(values[from..from + len].to_vec()));
-        Ok(Rows {
-            bands: self.bands.iter().map(part).collect(),
-            mask: None,
-        })
-    }
-}
-
 impl Chip {
     /// Returns the window as a GeoTIFF with the values as they are stored.
     ///
     /// # Errors
     /// Where it cannot be written.
     pub(super) fn tiff(&self) -> Result<Vec<u8>, Problem> {
-        write_tiff(&self.spec, &self.block.bands)
+        let written = write_tiff(&self.spec, std::slice::from_ref(&self.chip.pixels));
+        written.map_err(|error| of_extract(&error))
     }
-
-    /// Returns the values of `size` pixels on the window of `other`, nearest; `None` where a pixel
-    /// is not valid or lies outside.
-    fn values_on(&self, other: &GeoBox) -> Vec<Option<f64>> {
-        let (size, own) = (other.size(), self.geobox.size());
-        let mut values = Vec::with_capacity(size.width as usize * size.height as usize);
-        for row in 0..size.height {
-            for col in 0..size.width {
-                let centre = other.transform().to_crs(Point {
-                    x: f64::from(col) + 0.5,
-                    y: f64::from(row) + 0.5,
-                });
-                let at = self.geobox.transform().to_grid(centre);
-                let is_inside = (0.0..f64::from(own.width)).contains(&at.x)
-                    && (0.0..f64::from(own.height)).contains(&at.y);
-                let index = at.y as usize * own.width as usize + at.x as usize;
-                let is_valid = is_inside && self.block.masks[0].is_valid(index);
-                values.push(is_valid.then(|| self.block.bands[0].get_f64(index)));
-            }
-        }
-        values
-    }
-}
-
-fn write_tiff(spec: &CogSpec, bands: &[Pixels]) -> Result<Vec<u8>, Problem> {
-    let folder = tempfile::tempdir().map_err(|error| internal(&error))?;
-    let path = folder.path().join("chip.tif");
-    let options = CogOptions {
-        // What every client can read.
-        compression: Compression::Deflate { level: 0 },
-        threads: 1,
-        ..CogOptions::default()
-    };
-    let mut rows = MemoryRows {
-        bands,
-        width: spec.geobox.size().width,
-    };
-    write_cog(&path, spec, &options, &mut rows).map_err(|error| internal(&error))?;
-    std::fs::read(&path).map_err(|error| internal(&error))
 }
 
 /// How values become brightness.
@@ -262,9 +181,11 @@ pub(super) struct Picture {
 impl Picture {
     /// Returns the picture of three windows.
     pub(super) fn new(chips: &[Chip; 3], stretch: &Stretch) -> Self {
-        let geobox = chips[0].geobox.clone();
-        let bands: Vec<Vec<Option<f64>>> =
-            chips.iter().map(|chip| chip.values_on(&geobox)).collect();
+        let geobox = chips[0].chip.geobox.clone();
+        let bands: Vec<Vec<Option<f64>>> = chips
+            .iter()
+            .map(|chip| chip.chip.values_on(&geobox))
+            .collect();
         let ranges: Vec<(f64, f64)> = bands
             .iter()
             .enumerate()
@@ -337,7 +258,8 @@ impl Picture {
         };
         let band =
             |band: usize| Pixels::U8(self.pixels.iter().skip(band).step_by(3).copied().collect());
-        write_tiff(&spec, &[band(0), band(1), band(2)])
+        let written = write_tiff(&spec, &[band(0), band(1), band(2)]);
+        written.map_err(|error| of_extract(&error))
     }
 }
 

@@ -15,7 +15,7 @@ use super::chip::{Chip, Picture, Stretch, cut, on_own_thread};
 use super::columns::Columns;
 use super::images::{IMAGES_MAX, Image, ImageQuestion, images_of};
 use super::parameters::{Asked, Flag};
-use super::parcels::centre_of;
+use super::sought::Sought;
 use crate::body::json_object;
 use crate::error::Problem;
 use crate::links::BaseUrl;
@@ -41,22 +41,14 @@ const BACKGROUND_MAX_PX: f64 = 2_048.0;
 const TIFF: &str = "image/tiff";
 const PNG: &str = "image/png";
 
-/// Answers `/query/rawChipByLocation`.
-pub(super) async fn raw_by_location(
+/// Answers `/query/rawChipByLocation` and `/query/rawChipByParcelID`.
+pub(super) async fn raw_chip(
     Bounded(state): Bounded,
     caller: Caller,
+    sought: Sought,
     asked: Asked,
 ) -> Result<Columns, Problem> {
-    raw(&state, &caller.viewer, &asked, asked.place()?).await
-}
-
-/// Answers `/query/rawChipByParcelID`.
-pub(super) async fn raw_by_parcel(
-    Bounded(state): Bounded,
-    caller: Caller,
-    asked: Asked,
-) -> Result<Columns, Problem> {
-    let place = centre_of(&state, &caller.viewer, &asked).await?;
+    let place = sought.place(&state, &caller.viewer, &asked).await?;
     raw(&state, &caller.viewer, &asked, place).await
 }
 
@@ -193,24 +185,15 @@ async fn raw_chips(
     Ok(columns)
 }
 
-/// Answers `/query/chipsByLocation`: a page of pictures.
-pub(super) async fn page_by_location(
+/// Answers `/query/chipsByLocation` and `/query/chipsByParcelID`: a page of pictures.
+pub(super) async fn page_of_chips(
     Bounded(state): Bounded,
     caller: Caller,
+    sought: Sought,
     base: BaseUrl,
     asked: Asked,
 ) -> Result<Response, Problem> {
-    page(&state, &caller.viewer, &base, &asked, asked.place()?).await
-}
-
-/// Answers `/query/chipsByParcelID`: a page of pictures.
-pub(super) async fn page_by_parcel(
-    Bounded(state): Bounded,
-    caller: Caller,
-    base: BaseUrl,
-    asked: Asked,
-) -> Result<Response, Problem> {
-    let place = centre_of(&state, &caller.viewer, &asked).await?;
+    let place = sought.place(&state, &caller.viewer, &asked).await?;
     page(&state, &caller.viewer, &base, &asked, place).await
 }
 
@@ -267,24 +250,15 @@ async fn page(
     Ok(Html(html).into_response())
 }
 
-/// Answers `/query/backgroundByLocation`: the address of a picture.
-pub(super) async fn background_by_location(
+/// Answers `/query/backgroundByLocation` and `/query/backgroundByParcelID`: the address of a picture.
+pub(super) async fn background_picture(
     Bounded(state): Bounded,
     caller: Caller,
+    sought: Sought,
     base: BaseUrl,
     asked: Asked,
 ) -> Result<String, Problem> {
-    background(&state, &caller.viewer, &base, &asked, asked.place()?).await
-}
-
-/// Answers `/query/backgroundByParcelID`: the address of a picture.
-pub(super) async fn background_by_parcel(
-    Bounded(state): Bounded,
-    caller: Caller,
-    base: BaseUrl,
-    asked: Asked,
-) -> Result<String, Problem> {
-    let place = centre_of(&state, &caller.viewer, &asked).await?;
+    let place = sought.place(&state, &caller.viewer, &asked).await?;
     background(&state, &caller.viewer, &base, &asked, place).await
 }
 

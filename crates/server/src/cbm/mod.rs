@@ -6,7 +6,7 @@
 //! 1. [`options`]: which set `aoi`, `year` and `ptype` mean, which collections are `s2`, `bs`, `c6`.
 //! 2. [`parameters`] reads a query, [`columns`] writes columns → lists.
 //! 3. [`parcels`] and [`season`] answer from sets and tables.
-//! 4. [`images`] finds items, [`chip`] cuts windows out of them, [`files`] keeps what was cut until it
+//! 4. [`sought`] says where chips are cut, [`images`] finds items, [`chip`] cuts windows out of them, [`files`] keeps what was cut until it
 //!    is fetched, [`chips`] answers.
 
 mod chip;
@@ -18,6 +18,7 @@ mod options;
 mod parameters;
 mod parcels;
 mod season;
+mod sought;
 
 pub(crate) use files::ChipFiles;
 pub use options::CbmOptions;
@@ -38,19 +39,19 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/query/parcelTimeSeries", get(season::time_series))
         .route("/query/weatherTimeSeries", get(season::weather))
         .route("/query/markers", get(season::markers))
-        .route("/query/chipsByLocation", get(chips::page_by_location))
-        .route("/query/chipsByParcelID", get(chips::page_by_parcel))
-        .route("/query/rawChipByLocation", get(chips::raw_by_location))
-        .route("/query/rawChipByParcelID", get(chips::raw_by_parcel))
+        .route("/query/chipsByLocation", get(chips::page_of_chips))
+        .route("/query/chipsByParcelID", get(chips::page_of_chips))
+        .route("/query/rawChipByLocation", get(chips::raw_chip))
+        .route("/query/rawChipByParcelID", get(chips::raw_chip))
         .route("/query/rawChipsBatch", post(chips::raw_batch))
         .route("/query/rawS1ChipsBatch", post(chips::raw_s1_batch))
         .route(
             "/query/backgroundByLocation",
-            get(chips::background_by_location),
+            get(chips::background_picture),
         )
         .route(
             "/query/backgroundByParcelID",
-            get(chips::background_by_parcel),
+            get(chips::background_picture),
         )
         .route("/query/files/{key}/{name}", get(files::show))
 }

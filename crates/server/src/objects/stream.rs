@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::Bytes;
+use futures::StreamExt as _;
 use swath_io::{AssetRef, IoError};
 use tokio::sync::mpsc;
 
@@ -159,7 +160,8 @@ where
     let stream = futures::stream::unfold(receiver, |mut receiver| async {
         receiver.recv().await.map(|part| (part, receiver))
     });
-    Body::from_stream(stream)
+    // Compression asks once more after the end, which an unfolded stream does not bear.
+    Body::from_stream(stream.fuse())
 }
 
 impl Sender {

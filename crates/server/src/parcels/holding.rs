@@ -147,6 +147,11 @@ impl OpenSet {
         })
     }
 
+    /// Returns the file of the version.
+    pub(super) fn file(&self) -> &ParcelSetFile {
+        &self.file
+    }
+
     /// Returns how many parcels there are.
     pub(crate) fn len(&self) -> u32 {
         u32::try_from(self.index.len()).unwrap_or(u32::MAX)
@@ -285,7 +290,8 @@ fn parcels_of(rows: &[u32], batch: &RecordBatch) -> Vec<Parcel> {
     rows.iter().enumerate().map(parcel).collect()
 }
 
-fn projector(from: &Crs, epsg: u32) -> Option<Projector> {
+/// Returns what brings places to another CRS; `None` where nothing does.
+pub(super) fn projector(from: &Crs, epsg: u32) -> Option<Projector> {
     let to = Crs::from_epsg(epsg).ok()?;
     Projector::new(from, &to, &ShiftOptions::default()).ok()
 }
@@ -314,7 +320,7 @@ fn around(bounds: &Bounds, projector: &Projector) -> Option<Bounds> {
 }
 
 /// Returns a geometry in another CRS, vertex by vertex: edges of fields are short.
-fn moved(geometry: &Geometry<f64>, projector: &Projector) -> Option<Geometry<f64>> {
+pub(super) fn moved(geometry: &Geometry<f64>, projector: &Projector) -> Option<Geometry<f64>> {
     let line = |ring: &LineString<f64>| -> Option<LineString<f64>> {
         let mut points: Vec<Point> = ring.coords().map(|c| Point { x: c.x, y: c.y }).collect();
         projector.project(&mut points).ok()?;

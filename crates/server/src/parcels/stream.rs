@@ -140,6 +140,7 @@ pub(super) async fn streamed(
     Ok(response(
         format.media_type(),
         etag,
-        Body::from_stream(pieces),
+        // Compression asks once more after the end, which an unfolded stream does not bear.
+        Body::from_stream(pieces.fuse()),
     ))
 }

@@ -62,7 +62,13 @@ impl Element {
 
     /// Returns the document with this root, in UTF-8.
     pub(crate) fn document(&self) -> String {
+        self.typed_document("")
+    }
+
+    /// Returns the document with a declaration of its type before the root.
+    pub(crate) fn typed_document(&self, doctype: &'static str) -> String {
         let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+        out.push_str(doctype);
         self.write(&mut out);
         out.push('\n');
         out
