@@ -375,6 +375,11 @@ impl Context {
         self.home.join("tokens.json")
     }
 
+    /// Returns the folder of prepared vector tiles.
+    pub fn tile_cache(&self) -> PathBuf {
+        self.home.join("cache").join("tiles")
+    }
+
     /// Returns the folder of the coverage cache.
     pub fn coverage_cache(&self) -> PathBuf {
         self.home.join("cache").join("coverage")

@@ -9,6 +9,7 @@ mod demo;
 mod error;
 mod progress;
 mod simulate;
+mod stopwatch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,6 +54,10 @@ enum Command {
     Info(command::info::InfoArgs),
     /// Write a raster as a cloud-optimised GeoTIFF
     Convert(command::convert::ConvertArgs),
+    /// Put a raster onto another grid: CRS, resolution, bounds
+    Warp(command::warp::WarpArgs),
+    /// One picture of many dates: newest, least cloudy, mean, median, greenest
+    Composite(command::composite::CompositeArgs),
     /// Take products into the archive: files, COGs, and items in the catalogue
     Ingest(command::ingest::IngestArgs),
     /// Statistics of one raster for every parcel
@@ -79,6 +84,8 @@ enum Command {
     Parcels(command::parcels::ParcelsCommand),
     /// Show the season of one parcel: rows, indices, means over periods, or a picture
     Series(command::series::SeriesArgs),
+    /// One parcel through the season: images side by side, a GeoTIFF stack or a list
+    Chips(command::chips::ChipsArgs),
     /// Answer over HTTP: STAC API and the other faces of the catalogue
     Serve(command::serve::ServeArgs),
     /// Make, list and end the tokens that the server lets in
@@ -207,6 +214,8 @@ async fn run_command(context: &config::Context, command: Command) -> anyhow::Res
     match command {
         Command::Info(args) => command::info::run(context, args).await,
         Command::Convert(args) => command::convert::run(context, args).await,
+        Command::Warp(args) => command::warp::run(context, args).await,
+        Command::Composite(args) => command::composite::run(context, args).await,
         Command::Ingest(args) => command::ingest::run(context, args).await,
         Command::Zonal(args) => command::zonal::run(context, args).await,
         Command::Extract(args) => command::extract::run(context, args).await,
@@ -218,6 +227,7 @@ async fn run_command(context: &config::Context, command: Command) -> anyhow::Res
         Command::Search(args) => command::search::run(context, args).await,
         Command::Parcels(args) => command::parcels::run(context, args).await,
         Command::Series(args) => command::series::run(context, args).await,
+        Command::Chips(args) => command::chips::run(context, args).await,
         Command::Serve(args) => command::serve::run(context, args).await,
         Command::Token(command) => command::token::run(context, command),
         Command::Backup(args) => command::backup::run(context, args).await,

@@ -2,12 +2,11 @@
 //!
 //! Pure functions: [`layout`] says where everything of a [`Chart`] stands; [`svg`] writes it as text
 //! (no scripts, no fonts or styles from elsewhere, all text escaped), [`png`] as pixels, with letters
-//! of its own ([`glyphs`]), so that no font needs to be installed. [`panels`] choose and convert what
+//! of `swath_raster`, so that no font needs to be installed. [`panels`] choose and convert what
 //! was observed, [`season`] does so for the rows of extract tables.
 
 mod axis;
 mod events;
-mod glyphs;
 mod layout;
 mod observation;
 mod panels;

@@ -12,7 +12,7 @@ use swath_archive::{
 };
 use swath_stac::parse_datetime;
 
-use super::convert::CancelOnDrop;
+use super::cog_args::CancelOnDrop;
 use crate::config::Context;
 use crate::error::{PartialDataError, UsageError};
 use crate::progress::Progress;

@@ -1,12 +1,16 @@
 //! One file per command.
 
 pub mod backup;
+pub mod chips;
 pub mod chosen_parcels;
+pub mod cog_args;
 pub mod collections;
+pub mod composite;
 pub mod convert;
 pub mod demo;
 pub mod doctor;
 pub mod extract;
+pub mod grid_args;
 pub mod info;
 pub mod ingest;
 pub mod item_folder;
@@ -24,4 +28,5 @@ pub mod simulate;
 pub mod table;
 pub mod task;
 pub mod token;
+pub mod warp;
 pub mod zonal;

@@ -10,6 +10,7 @@ use chrono::DateTime;
 use swath_access::Viewer;
 use swath_archive::{OpenedSet, open_set};
 use swath_catalog::Catalog;
+use swath_extract::chips::HIDING_CLASSES;
 use swath_extract::table::{
     CommitNumbers, ExtractTable, IndexCache, Parcels, SeriesReader, SeriesRequest, TableKind,
     TableStore, chosen_place, extracts_schema, table_places,
@@ -27,8 +28,6 @@ use crate::error::UsageError;
 
 /// Bytes of footers and page indexes that are kept while the command runs.
 const INDEX_BYTES_MAX: u64 = 256 << 20;
-/// Classes of Sentinel-2's scene classification that hide the field.
-const HIDING_CLASSES: [i64; 7] = [0, 1, 3, 8, 9, 10, 11];
 
 /// Arguments of `swath series`.
 #[derive(Debug, clap::Args)]
@@ -133,7 +132,7 @@ pub async fn run(context: &Context, args: SeriesArgs) -> Result<()> {
 /// Something that was named and is not there.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct NotThere(String);
+pub struct NotThere(pub String);
 
 fn question(args: &SeriesArgs) -> Result<SeasonQuestion> {
     let is_picture = matches!(args.format, FormatArg::Png | FormatArg::Svg);
@@ -162,7 +161,11 @@ fn question(args: &SeriesArgs) -> Result<SeasonQuestion> {
 }
 
 /// Opens the set that is named, or the only one.
-async fn chosen_set(context: &Context, catalog: &Catalog, name: Option<&str>) -> Result<OpenedSet> {
+pub async fn chosen_set(
+    context: &Context,
+    catalog: &Catalog,
+    name: Option<&str>,
+) -> Result<OpenedSet> {
     let operator = Viewer::operator();
     let only = match name {
         Some(name) => name.to_owned(),

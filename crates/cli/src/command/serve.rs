@@ -53,6 +53,7 @@ pub async fn run(context: &Context, args: ServeArgs) -> Result<()> {
                 .stores
                 .writer(&Viewer::operator(), &format!("{TABLES}:"))?,
         ),
+        tile_cache: context.tile_cache(),
         cbm: context.cbm.clone(),
         base_url: args.base_url.or_else(|| settings.base_url.clone()),
         limits,

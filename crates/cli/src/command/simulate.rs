@@ -11,7 +11,7 @@ use swath_io::cog::{
 };
 use swath_raster::{Pixels, for_pixels};
 
-use super::convert::CancelOnDrop;
+use super::cog_args::CancelOnDrop;
 use crate::error::UsageError;
 use crate::progress::Progress;
 use crate::simulate::{

@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result};
 use swath_extract::{ItemList, find_items};
 use swath_io::GeoTiff;
 
-use super::ledger::{Ledger, Stopwatch, Table};
+use super::ledger::{Ledger, Table};
 use super::months::{MonthFold, MonthRow, MonthTable};
 use super::registered::{collection_id, own_home, register_folder};
 use super::report::{Report, Totals};
@@ -31,6 +31,7 @@ use crate::command::extract::ExtractArgs;
 use crate::command::measure_args::parse_classes;
 use crate::config::Context;
 use crate::error::{PartialDataError, UsageError};
+use crate::stopwatch::Stopwatch;
 
 /// What is measured and shown.
 #[derive(Debug, Clone)]

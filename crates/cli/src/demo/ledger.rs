@@ -1,12 +1,12 @@
 //! What a demo has done so far and what it took.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::write_whole;
+use crate::stopwatch::Spent;
 
 /// Name of the ledger in the folder of the demo.
 const NAME: &str = "demo.json";
@@ -61,15 +61,6 @@ pub struct Table {
     pub bytes: u64,
     /// What it took.
     pub spent: Spent,
-}
-
-/// Time that a stage took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Spent {
-    /// By the clock.
-    pub wall_s: f64,
-    /// On all processors together; `None` where the system does not tell.
-    pub cpu_s: Option<f64>,
 }
 
 impl Ledger {
@@ -158,45 +149,6 @@ pub fn forget(folder: &Path) -> Result<()> {
     }
 }
 
-/// Measures a stage.
-pub struct Stopwatch {
-    start: Instant,
-    cpu_start_s: Option<f64>,
-}
-
-impl Stopwatch {
-    /// Starts to measure.
-    pub fn start() -> Self {
-        Self {
-            start: Instant::now(),
-            cpu_start_s: cpu_s(),
-        }
-    }
-
-    /// Returns what was spent since the start, by the whole process.
-    pub fn spent(&self) -> Spent {
-        let cpu_s = cpu_s()
-            .zip(self.cpu_start_s)
-            .map(|(now, start)| now - start);
-        Spent {
-            wall_s: self.start.elapsed().as_secs_f64(),
-            cpu_s,
-        }
-    }
-}
-
-/// Returns the processor time of this process.
-#[cfg(unix)]
-fn cpu_s() -> Option<f64> {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Some(time.tv_sec as f64 + time.tv_nsec as f64 / 1e9)
-}
-
-#[cfg(not(unix))]
-fn cpu_s() -> Option<f64> {
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,16 +191,5 @@ mod tests {
         std::fs::write(folder.path().join(NAME), "{")?;
         assert!(Ledger::open(folder.path(), String::new()).tables.is_empty());
         Ok(())
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn work_takes_processor_time() {
-        let watch = Stopwatch::start();
-        let mut sum = 0.0;
-        while watch.spent().cpu_s.is_some_and(|cpu_s| cpu_s <= 0.0) {
-            sum += std::hint::black_box(1.0);
-        }
-        assert!(sum >= 0.0 && watch.spent().wall_s > 0.0);
     }
 }

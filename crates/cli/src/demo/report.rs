@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::ledger::{Landscape, Spent, Table};
+use super::ledger::{Landscape, Table};
 use super::months::MonthTable;
 use super::outliers::OddParcel;
 use super::searched::Searched;
+use crate::stopwatch::Spent;
 
 /// Result of a demo.
 #[derive(Debug, Serialize)]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use chrono::{NaiveDate, NaiveTime};
 
-use super::ledger::{Landscape, Ledger, Stopwatch, Table};
+use super::ledger::{Landscape, Ledger, Table};
 use super::months::{MonthFold, MonthRow, MonthTable};
 use super::outliers::farthest;
 use super::registered::{own_home, remove_others};
@@ -31,6 +31,7 @@ use crate::command::table::{CompactArgs, compact};
 use crate::config::Context;
 use crate::error::UsageError;
 use crate::simulate::SimulateArgs;
+use crate::stopwatch::Stopwatch;
 
 /// What is simulated and shown.
 #[derive(Debug, Clone)]

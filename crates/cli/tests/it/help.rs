@@ -15,6 +15,8 @@ fn help_lists_the_commands() {
     Commands:
       info         Show what a raster is: CRS, grid, bands, blocks, overviews, COG validity
       convert      Write a raster as a cloud-optimised GeoTIFF
+      warp         Put a raster onto another grid: CRS, resolution, bounds
+      composite    One picture of many dates: newest, least cloudy, mean, median, greenest
       ingest       Take products into the archive: files, COGs, and items in the catalogue
       zonal        Statistics of one raster for every parcel
       extract      Statistics of many dated rasters or STAC items for every parcel
@@ -26,6 +28,7 @@ fn help_lists_the_commands() {
       search       Search items in the catalogue or in a remote STAC API
       parcels      Look at parcel files, import them into sets, list the sets
       series       Show the season of one parcel: rows, indices, means over periods, or a picture
+      chips        One parcel through the season: images side by side, a GeoTIFF stack or a list
       serve        Answer over HTTP: STAC API and the other faces of the catalogue
       token        Make, list and end the tokens that the server lets in
       backup       Copy catalogue, configuration and, with --assets, the archive to another place

@@ -15,4 +15,5 @@ mod scrub;
 mod table;
 mod table_chaos;
 mod table_copy;
+mod table_full;
 mod table_place;

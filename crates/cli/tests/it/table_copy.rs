@@ -111,9 +111,18 @@ fn an_export_has_a_row_for_each_parcel() {
     place
         .swath(&["table", "export", "table", "-o", "out.parquet"])
         .ok();
-    let checked = place.swath(&["parcels", "check", "out.parquet", "--json"]);
-    let checked: Value = serde_json::from_str(checked.ok()).expect("JSON");
-    assert_eq!(checked["features"], 12);
+    place
+        .swath(&["table", "export", "table", "-o", "out.gpkg"])
+        .ok();
+    let of = |name: &str| -> Value {
+        let checked = place.swath(&["parcels", "check", name, "--json"]);
+        serde_json::from_str(checked.ok()).expect("JSON")
+    };
+    let (parquet, package) = (of("out.parquet"), of("out.gpkg"));
+    assert_eq!(parquet["features"], 12);
+    for what in ["features", "epsg", "invalid", "area_m2"] {
+        assert_eq!(package[what], parquet[what], "{what}");
+    }
     assert_eq!(
         place
             .swath(&["table", "export", "table", "-o", "out.xlsx"])
@@ -130,4 +139,48 @@ fn an_export_has_a_row_for_each_parcel() {
             .code,
         4
     );
+}
+
+#[test]
+fn personal_columns_are_exported_only_where_named() {
+    let place = season_of(&["202105"]);
+    let import = [
+        "parcels",
+        "import",
+        "land/parcels.parquet",
+        "--name",
+        "held",
+        "--id",
+        "parcel_id",
+        "--personal",
+        "area_ha",
+    ];
+    place.swath(&import).ok();
+    let extraction = [
+        "extract",
+        "--collection",
+        COLLECTION,
+        "--parcels",
+        "held",
+        "--bands",
+        "B04",
+        "--table",
+        "table",
+    ];
+    place.swath(&extraction).ok();
+    // An id that is not there is answered with the columns that are.
+    let columns = |options: &[&str]| {
+        let export = ["table", "export", "table", "-o", "out.gpkg"];
+        place.swath(&[&export[..], options].concat()).ok();
+        let refused = place.swath(&["parcels", "check", "out.gpkg", "--id", "nowhere"]);
+        assert_eq!(refused.code, 2, "{}", refused.stderr);
+        refused.stderr
+    };
+    let open = columns(&[]);
+    assert!(
+        open.contains("B04_20210501") && !open.contains("area_ha"),
+        "{open}"
+    );
+    let named = columns(&["--personal", "area_ha"]);
+    assert!(named.contains("area_ha"), "{named}");
 }

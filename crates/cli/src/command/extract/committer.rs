@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use swath_extract::table::{CommitReport, ExtractTable, UnitResult};
-use swath_extract::{ExtractError, UnitOutcome};
+use swath_extract::{ExtractError, Stage, StageMeter, UnitOutcome};
 use swath_jobs::Lease;
 use tokio::time::Instant;
 
@@ -41,6 +41,7 @@ type Commit<'a> = BoxFuture<'a, (Result<CommitReport, ExtractError>, Vec<Pending
 /// Gathers results and commits them.
 pub struct Committer<'a> {
     table: &'a ExtractTable,
+    meter: &'a StageMeter,
     waiting: Vec<Pending>,
     due: Instant,
     wait_max: Duration,
@@ -48,10 +49,11 @@ pub struct Committer<'a> {
 }
 
 impl<'a> Committer<'a> {
-    /// Returns a committer that has nothing to do; leases last for `lease_time`.
-    pub fn new(table: &'a ExtractTable, lease_time: Duration) -> Self {
+    /// Returns a committer that has nothing to do; leases last for `lease_time`, `meter` sums what it takes.
+    pub fn new(table: &'a ExtractTable, lease_time: Duration, meter: &'a StageMeter) -> Self {
         Self {
             table,
+            meter,
             waiting: Vec::new(),
             due: Instant::now(),
             // A lease that is over before its unit is done means work done twice.
@@ -88,13 +90,14 @@ impl<'a> Committer<'a> {
             }
             let rest = self.waiting.split_off(self.waiting.len().min(BATCH_UNITS));
             let units = std::mem::replace(&mut self.waiting, rest);
-            let table = self.table;
+            let (table, meter) = (self.table, self.meter);
             self.running = Some(Box::pin(async move {
                 let results: Vec<UnitResult> = units
                     .iter()
                     .map(|unit| unit.outcome.result.clone())
                     .collect();
-                (table.commit(&results).await, units)
+                let committing = table.commit(&results);
+                (meter.watch(Stage::Write, committing).await, units)
             }));
         }
         let Some(running) = &mut self.running else {

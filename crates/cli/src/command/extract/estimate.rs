@@ -181,11 +181,8 @@ fn is_read(asset: &PassAsset, options: &UnitOptions) -> bool {
         return true;
     }
     let is_wanted = |name: &str| {
-        options
-            .bands
-            .iter()
-            .chain(&options.classes)
-            .any(|own| own == name)
+        let named = options.bands.iter().chain(&options.classes);
+        named.chain(&options.inputs()).any(|own| own == name)
             || (options.mask_scl.is_some() && name.eq_ignore_ascii_case(SCENE_CLASSIFICATION))
     };
     let names = asset.bands.iter().flat_map(|band| {
@@ -226,7 +223,7 @@ fn count(
                 false => asset.bands.len().max(1) as u64,
             };
         }
-        estimate.rows += on_grid.parcels * bands;
+        estimate.rows += on_grid.parcels * (bands + options.indexes.len() as u64);
     }
     estimate.bytes = bytes as u64;
 }

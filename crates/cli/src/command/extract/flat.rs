@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use chrono::DateTime;
+use serde::Serialize;
 use swath_access::Viewer;
 use swath_catalog::CatalogError;
 use swath_extract::{ExtractOptions, ExtractReport, ItemList, extract, find_items};
@@ -13,25 +14,45 @@ use swath_stac::{Interval, ItemSearch, PageStart, parse_datetime};
 use super::super::measure_args::{parse_classes, print_shifts};
 use super::super::search::narrow;
 use super::ExtractArgs;
+use super::times::split_line;
 use crate::config::Context;
 use crate::error::{PartialDataError, UsageError};
 use crate::progress::Progress;
+use crate::stopwatch::{Spent, Stopwatch};
 
 /// Items asked of the catalogue at once.
 const PAGE_ITEMS: u32 = 1_000;
 /// Skipped items that are shown one by one.
 pub(super) const SKIPPED_SHOWN: usize = 20;
 
+/// What was done and what it took, for programs.
+#[derive(Serialize)]
+struct TimedReport<'a> {
+    #[serde(flatten)]
+    report: &'a ExtractReport,
+    #[serde(flatten)]
+    spent: Spent,
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// Failing stores and outputs; items that are damaged, after the rest was done.
 pub async fn run(context: &Context, args: &ExtractArgs, output: &Path) -> Result<()> {
+    let watch = Stopwatch::start();
     let report = run_quietly(context, args).await?;
+    let spent = watch.spent();
     if args.json {
+        let report = TimedReport {
+            report: &report,
+            spent,
+        };
         println!("{}", serde_json::to_string(&report)?);
     } else {
         print_report(&report, output);
+        if report.measured > 0 {
+            eprintln!("{}", split_line(spent, &report.stages));
+        }
     }
     match report.failures() {
         0 => Ok(()),
@@ -62,7 +83,14 @@ pub async fn run_quietly(context: &Context, args: &ExtractArgs) -> Result<Extrac
         datetime_to_us: to,
     };
     let list = match &args.collection {
-        Some(id) => find_registered(context, id, args, (from, to)).await?,
+        Some(id) => {
+            let narrowing = Narrowing {
+                bbox: args.bbox.as_deref(),
+                filter: args.filter.as_deref(),
+                interval_us: (from, to),
+            };
+            find_registered(context, id, &narrowing).await?
+        }
         None => find_items(&context.stores, &args.items).await?,
     };
     let extractor = args.measure.extractor(context).await?;
@@ -81,16 +109,30 @@ pub async fn run_quietly(context: &Context, args: &ExtractArgs) -> Result<Extrac
     Ok(report)
 }
 
+/// Which items of a collection are meant.
+#[derive(Debug, Clone, Copy)]
+pub struct Narrowing<'a> {
+    /// West, south, east, north in degrees.
+    pub bbox: Option<&'a str>,
+    /// CQL2.
+    pub filter: Option<&'a str>,
+    /// Microseconds since 1970; half-open.
+    pub interval_us: (Option<i64>, Option<i64>),
+}
+
 /// Finds the items of a collection of the catalogue.
 ///
-/// The catalogue is asked with both ends of `interval_us`; that the later end is not part of it is
+/// The catalogue is asked with both ends of the interval; that the later end is not part of it is
 /// decided with the items at hand, as it is for items of files.
-async fn find_registered(
+///
+/// # Errors
+/// Failing catalogues; a collection that is not there, or has no such item.
+pub async fn find_registered(
     context: &Context,
     id: &str,
-    args: &ExtractArgs,
-    interval_us: (Option<i64>, Option<i64>),
+    narrowing: &Narrowing<'_>,
 ) -> Result<ItemList> {
+    let interval_us = narrowing.interval_us;
     let end = |us: Option<i64>| us.and_then(DateTime::from_timestamp_micros);
     let datetime = match (end(interval_us.0), end(interval_us.1)) {
         (None, None) => None,
@@ -102,7 +144,7 @@ async fn find_registered(
         limit: Some(PAGE_ITEMS),
         ..ItemSearch::default()
     };
-    narrow(&mut search, args.bbox.as_deref(), args.filter.as_deref())?;
+    narrow(&mut search, narrowing.bbox, narrowing.filter)?;
     let viewer = Viewer::operator();
     let catalog = context.catalog().await?;
     let collection = catalog.collection(&viewer, id).await?;
@@ -118,17 +160,22 @@ async fn find_registered(
     }
     if list.items.is_empty() && list.skipped.is_empty() {
         let what = format!("items of collection \"{id}\"");
-        let narrowed = args.bbox.is_some() || args.filter.is_some() || args.datetime.is_some();
+        let narrowed =
+            narrowing.bbox.is_some() || narrowing.filter.is_some() || interval_us != (None, None);
         let hint = match narrowed {
-            true => "nothing to measure: --datetime, --bbox and --filter leave no item",
-            false => "nothing to measure: swath ingest and swath items import register items",
+            true => "there is nothing: --datetime, --bbox and --filter leave no item",
+            false => "there is nothing: swath ingest and swath items import register items",
         };
         return Err(CatalogError::NotFound { what }).context(hint);
     }
     Ok(list)
 }
 
-pub(super) fn parse_interval(text: Option<&str>) -> Result<(Option<i64>, Option<i64>), UsageError> {
+/// Parses A/B as microseconds since 1970; half-open, a side may be open.
+///
+/// # Errors
+/// Where it is no such interval.
+pub fn parse_interval(text: Option<&str>) -> Result<(Option<i64>, Option<i64>), UsageError> {
     let Some(text) = text else {
         return Ok((None, None));
     };

@@ -13,6 +13,7 @@ pub mod profile;
 pub mod report;
 pub mod season;
 pub mod table_run;
+pub mod times;
 
 use std::path::PathBuf;
 
@@ -26,7 +27,7 @@ pub use flat::run_quietly;
 
 /// Classes of Sentinel-2's scene classification that are dropped where none are named:
 /// no data, saturated, cloud shadow, cloud of medium and high probability, cirrus.
-const SCL_DROPPED: &str = "0,1,3,8,9,10";
+pub const SCL_DROPPED: &str = "0,1,3,8,9,10";
 /// Seconds between two looks for new items where none are named.
 const WATCH_SECONDS: &str = "300";
 
@@ -83,8 +84,9 @@ pub struct ExtractArgs {
 }
 
 /// Options that mean something for a table only.
-const TABLE_OPTIONS: [&str; 7] = [
+const TABLE_OPTIONS: [&str; 8] = [
     "table",
+    "index",
     "workers",
     "dry_run",
     "watch",
@@ -100,6 +102,10 @@ pub struct TableRunArgs {
     /// [default: tables/COLLECTION/SET@VERSION/PROFILE of the data home]
     #[arg(long, value_name = "URL", conflicts_with = "items")]
     pub table: Option<String>,
+    /// Index to compute per pixel and to measure like a band, as NDVI or NAME=FORMULA over bands of one grid:
+    /// NDVI='(B08-B04)/(B08+B04)'; may be repeated
+    #[arg(long, value_name = "NAME[=FORMULA]", conflicts_with = "items")]
+    pub index: Vec<String>,
     /// Worker processes; 0 measures in this process
     #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "items", value_parser = clap::value_parser!(u16).range(0..=1024))]
     pub workers: u16,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use swath_extract::PixelIndex;
 use swath_extract::pass::{Average, CollectionRules, UnitOptions};
 use swath_extract::table::PRECISION_OPTION;
 
@@ -51,8 +52,10 @@ impl Profile {
             mask.sort_unstable_by(f64::total_cmp);
             mask.dedup();
         }
+        let indexes = indexes(&table.index, &[&bands[..], &classes[..]].concat())?;
         let options = UnitOptions {
             bands,
+            indexes,
             classes,
             mask_scl: mask,
             mask_dilation_m: table.mask_dilation,
@@ -64,6 +67,27 @@ impl Profile {
         };
         let entries = entries(args, &options);
         Ok(Self { options, entries })
+    }
+}
+
+/// Reads the indexes, by name.
+fn indexes(typed: &[String], bands: &[String]) -> Result<Vec<PixelIndex>, UsageError> {
+    let wrong = |reason: String| UsageError(format!("--index: {reason}"));
+    let parsed = typed.iter().map(|text| PixelIndex::parse(text));
+    let parsed: Result<Vec<PixelIndex>, _> = parsed.collect();
+    let mut indexes = parsed.map_err(|error| wrong(error.to_string()))?;
+    indexes.sort_unstable();
+    indexes.dedup();
+    let twice = indexes.windows(2).find(|pair| pair[0].name == pair[1].name);
+    if let Some(pair) = twice {
+        return Err(wrong(format!("{} has two formulas", pair[0].name)));
+    }
+    match indexes.iter().find(|index| bands.contains(&index.name)) {
+        Some(index) => Err(wrong(format!(
+            "{} is a band too, give the index another name: NAME={}",
+            index.name, index.formula
+        ))),
+        None => Ok(indexes),
     }
 }
 
@@ -86,6 +110,11 @@ fn entries(args: &ExtractArgs, options: &UnitOptions) -> BTreeMap<String, String
         },
     );
     set("classes", options.classes.join(","));
+    if !options.indexes.is_empty() {
+        let indexes = options.indexes.iter();
+        let indexes = indexes.map(|index| format!("{}={}", index.name, index.formula));
+        set("indexes", indexes.collect::<Vec<_>>().join("; "));
+    }
     set(
         "average",
         match options.average {
@@ -159,6 +188,7 @@ mod tests {
             &["--unscaled"],
             &["--filter", "eo:cloud_cover < 20"],
             &["--classes", "QA"],
+            &["--index", "NDVI"],
         ] {
             let entries = profile(other).expect("a profile").entries;
             assert_ne!(entries, plain.entries, "{other:?}");
@@ -170,6 +200,30 @@ mod tests {
         let one = profile(&["--bands", "B04,B08", "--mask-scl", "8,3"]).expect("a profile");
         let two = profile(&["--bands", "B08,B04,B08", "--mask-scl", "3,8"]).expect("a profile");
         assert_eq!(one, two);
+    }
+
+    #[test]
+    fn indexes_are_named_once_and_in_any_order() {
+        let one = profile(&["--index", "ndvi", "--index", "dry=B11/B04"]).expect("a profile");
+        let two = profile(&[
+            "--index",
+            "dry=B11/B04",
+            "--index",
+            "NDVI=(B08-B04)/(B08+B04)",
+        ]);
+        assert_eq!(one, two.expect("a profile"));
+        assert_eq!(
+            one.entries["indexes"],
+            "NDVI=(B08-B04)/(B08+B04); dry=B11/B04"
+        );
+        for wrong in [
+            &["--index", "B08/B04"][..],
+            &["--index", "x=B08", "--index", "x=B04"],
+            &["--index", "B04=B08", "--bands", "B04"],
+            &["--index", "x=(B08"],
+        ] {
+            assert!(profile(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

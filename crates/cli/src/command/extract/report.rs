@@ -1,10 +1,12 @@
 //! What an extraction into a table did, for people and for programs.
 
 use serde::Serialize;
-use swath_extract::{Skipped, UnitOutcome};
+use swath_extract::{Skipped, StageTimes, UnitOutcome};
 
 use super::flat::SKIPPED_SHOWN;
 use super::season::SeasonUnits;
+use super::times::split_line;
+use crate::stopwatch::Spent;
 
 /// A unit that could not be measured.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -48,6 +50,11 @@ pub struct TableReport {
     pub class_rows: u64,
     /// Stored bytes of the blocks read.
     pub bytes: u64,
+    /// What the run took; the time of processors only where this process measured all units itself.
+    #[serde(flatten)]
+    pub spent: Spent,
+    /// Where the time went: of this process, and of its workers as far as units were measured.
+    pub stages: StageTimes,
     /// Number of the last commit.
     pub version: i64,
     /// Units that could not be measured.
@@ -121,5 +128,6 @@ impl TableReport {
         if self.failed.len().max(self.skipped.len()) > SKIPPED_SHOWN {
             eprintln!("  … and more (all of them with --json)");
         }
+        eprintln!("{}", split_line(self.spent, &self.stages));
     }
 }

@@ -39,6 +39,7 @@ use super::season::{Season, SeasonUnits};
 use crate::config::Context;
 use crate::error::{PartialDataError, UpstreamError, UsageError};
 use crate::progress::Progress;
+use crate::stopwatch::{Spent, Stopwatch};
 
 /// Most units of one job; what is left becomes the next one.
 const UNITS_PER_JOB_MAX: usize = 10_000;
@@ -54,6 +55,7 @@ const LEASE_SECONDS: std::ops::RangeInclusive<f64> = 0.1..=86_400.0;
 /// # Errors
 /// Failing stores; units that could not be measured, after the rest was done.
 pub async fn run(context: &Context, args: &ExtractArgs, collection: &str) -> Result<()> {
+    let mut watch = Stopwatch::start();
     let catalog = context.catalog().await?;
     let season = Season::open(context, &catalog, args, collection).await?;
     let profile = Profile::of(args, &season.rules)?;
@@ -68,14 +70,16 @@ pub async fn run(context: &Context, args: &ExtractArgs, collection: &str) -> Res
     let run = TableRun::open(context, args, &catalog, &season, profile).await?;
     loop {
         let outcome = run.fill(&season).await;
+        let told = outcome.and_then(|report| tell(args, report, watch.spent()));
         let Some(wait) = args.table.watch else {
-            return tell(args, outcome?);
+            return told;
         };
         // A store that fails now may answer next time; what was done is done.
-        if let Err(error) = outcome.and_then(|report| tell(args, report)) {
+        if let Err(error) = told {
             crate::error::print(&error);
         }
         tokio::time::sleep(Duration::from_secs(wait.max(1))).await;
+        watch = Stopwatch::start();
     }
 }
 
@@ -95,7 +99,13 @@ pub async fn run_quietly(
     run.fill(&season).await
 }
 
-fn tell(args: &ExtractArgs, report: TableReport) -> Result<()> {
+fn tell(args: &ExtractArgs, report: TableReport, spent: Spent) -> Result<()> {
+    let is_alone = args.table.workers == 0;
+    let spent = Spent {
+        cpu_s: spent.cpu_s.filter(|_| is_alone),
+        ..spent
+    };
+    let report = TableReport { spent, ..report };
     match args.json {
         true => println!("{}", serde_json::to_string(&report)?),
         false => report.print(),
@@ -227,13 +237,14 @@ impl<'a> TableRun<'a> {
             todo.truncate(UNITS_PER_JOB_MAX);
             if todo.is_empty() {
                 print_shifts(self.desk.extractor());
+                report.stages += self.desk.extractor().meter().take();
                 return Ok(report);
             }
             let job = self.submit(&todo).await?;
             report.jobs.push(job.id.to_string());
             let outcome = self.work(&job, &todo, &mut report).await;
             self.note(&job.id, outcome.as_ref().err()).await;
-            outcome?;
+            outcome.map_err(|error| with_rest(error, &report))?;
             let failed = report.failed.iter().map(|failed| &failed.unit);
             let failed: HashSet<&String> = failed.collect();
             let failed = todo.iter().filter(|todo| failed.contains(&todo.unit.key));
@@ -309,7 +320,9 @@ impl<'a> TableRun<'a> {
         };
         let order = shared_order(todo.len(), self.jobs.owner());
         let mut queue = TaskQueue::new(order, at_once, RetryRule::default());
-        let mut committer = Committer::new(&self.table, self.jobs.lease_options().lease_time);
+        let lease_time = self.jobs.lease_options().lease_time;
+        let meter = self.desk.extractor().meter();
+        let mut committer = Committer::new(&self.table, lease_time, meter);
         let engine = self.engine()?;
         let start = |task: u32, attempt: u32| self.attempt(&engine, job, todo, task, attempt);
         let progress = Progress::new("units");
@@ -371,7 +384,7 @@ impl<'a> TableRun<'a> {
     fn failure_of(&self, error: ExtractError) -> TaskFailure {
         let failure = task_failure(&error);
         let is_passing = matches!(error.kind(), ErrorKind::Upstream | ErrorKind::Conflict);
-        if failure.is_final || is_passing {
+        if failure.is_final || (is_passing && !error.is_full()) {
             return failure;
         }
         let mut fatal = self
@@ -415,11 +428,14 @@ impl<'a> TableRun<'a> {
         let value = serde_json::from_value(value)
             .with_context(|| format!("the result of task {} is no unit", result.task))?;
         match value {
-            UnitValue::Measured(outcome) => committer.push(Pending {
-                task: result.task,
-                outcome,
-                lease,
-            }),
+            UnitValue::Measured(outcome) => {
+                report.stages += outcome.stages;
+                committer.push(Pending {
+                    task: result.task,
+                    outcome,
+                    lease,
+                });
+            }
             UnitValue::Already => {
                 report.by_others += 1;
                 give_back(lease).await;
@@ -480,6 +496,20 @@ impl<'a> TableRun<'a> {
         }
         Ok(())
     }
+}
+
+/// Says of a store that is full what is done, and how to go on.
+fn with_rest(error: anyhow::Error, report: &TableReport) -> anyhow::Error {
+    let is_full = |error: &ExtractError| error.is_full();
+    if !error.downcast_ref().is_some_and(is_full) {
+        return error;
+    }
+    let done = report.already + report.committed + report.by_others;
+    error.context(format!(
+        "a store is full: {done} of {} units are in the table and stay there, nothing half-written counts; \
+         with room, the same command does the rest",
+        report.units
+    ))
 }
 
 /// Gives a lease back; one that cannot be given back expires.

@@ -3,10 +3,10 @@
 //!
 //! 1. Bands and periods are found: they are the columns.
 //! 2. Parcels come a few thousand at a time; their means over periods are put beside them.
-//! 3. GeoParquet keeps the geometries of the set as they are; CSV has none.
+//! 3. GeoParquet and GeoPackage keep the geometries of the set; CSV has none.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
@@ -16,19 +16,17 @@ use arrow::datatypes::{DataType, Field, Float64Type, Int32Type, Schema, Timestam
 use chrono::DateTime;
 use clap::ValueEnum;
 use futures::TryStreamExt;
-use parquet::arrow::ArrowWriter;
-use parquet::file::metadata::KeyValue;
 use swath_access::Viewer;
-use swath_archive::open_set;
+use swath_archive::{OpenedSet, open_set};
 use swath_extract::table::{
     AggregateRequest, ExtractTable, IndexCache, Parcels, SeriesReader, Snapshot, TableKind,
     WindowOf,
 };
-use swath_io::vector::set::{AttributeChoice, ParcelSetFile};
+use swath_io::vector::set::AttributeChoice;
 use swath_series::Period;
-use tempfile::NamedTempFile;
 
 use super::NamedTable;
+use super::export_file::{ExportFile, ExportFormat};
 use super::find::find_table;
 use crate::config::Context;
 use crate::error::UsageError;
@@ -37,10 +35,6 @@ use crate::error::UsageError;
 const COLUMNS_MAX: usize = 4_000;
 /// Bytes of indexes that the reader keeps.
 const INDEX_BYTES: u64 = 64 << 20;
-/// Columns of the geometry in the file of a set.
-const GEOMETRY: [&str; 2] = ["geometry", "bbox"];
-/// Key of GeoParquet's metadata.
-const GEO_KEY: &str = "geo";
 
 /// What is told of a band and period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -71,7 +65,7 @@ impl Statistic {
 pub struct ExportArgs {
     #[command(flatten)]
     named: NamedTable,
-    /// Output: .parquet (GeoParquet) or .csv (without geometries)
+    /// Output: .gpkg (GeoPackage), .parquet (GeoParquet) or .csv (without geometries)
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
     /// Bands by name [default: all]
@@ -93,22 +87,7 @@ pub struct ExportArgs {
 /// # Errors
 /// A table or set that is not there, an output that cannot be written.
 pub async fn run(context: &Context, args: ExportArgs) -> Result<()> {
-    let extension = args
-        .output
-        .extension()
-        .unwrap_or_default()
-        .to_string_lossy();
-    let is_csv = match extension.to_ascii_lowercase().as_str() {
-        "csv" => true,
-        "parquet" | "geoparquet" => false,
-        _ => {
-            return Err(UsageError(format!(
-                "{}: the output is .parquet (GeoParquet) or .csv",
-                args.output.display()
-            ))
-            .into());
-        }
-    };
+    let format = ExportFormat::of(&args.output)?;
     let period: Period = args
         .period
         .parse()
@@ -135,21 +114,26 @@ pub async fn run(context: &Context, args: ExportArgs) -> Result<()> {
             .to_vec(),
     };
     let columns = ValueColumns::find(&reader, &snapshot, &question).await?;
-    let mut names = set.chosen(&AttributeChoice::OpenAnd(args.personal.clone()))?;
-    if !is_csv {
-        names.extend(GEOMETRY.map(str::to_owned));
-    }
-    let mut output = Output::create(&args.output, is_csv, set.geo_metadata())?;
+    let mut names = set
+        .file
+        .chosen(&AttributeChoice::OpenAnd(args.personal.clone()))?;
+    names.extend(
+        format
+            .geometry_columns()
+            .iter()
+            .map(|name| (*name).to_owned()),
+    );
+    let mut output = ExportFile::create(&args.output, format, &set)?;
     let mut first = 0;
-    for batch in set.batches(&AttributeChoice::Named(names))? {
+    for batch in set.file.batches(&AttributeChoice::Named(names))? {
         let batch = batch?;
         let values = columns
             .values(&reader, &snapshot, &question, first, batch.num_rows())
             .await?;
         first += batch.num_rows();
-        output.write(&beside(&batch, &columns, values)?)?;
+        output.write(&beside(&batch, &columns, values)?).await?;
     }
-    output.finish()?;
+    output.finish().await?;
     eprintln!(
         "{first} parcels with {} columns of values written to {}",
         columns.names.len(),
@@ -158,7 +142,7 @@ pub async fn run(context: &Context, args: ExportArgs) -> Result<()> {
     Ok(())
 }
 
-async fn set_of(context: &Context, table: &ExtractTable) -> Result<ParcelSetFile> {
+async fn set_of(context: &Context, table: &ExtractTable) -> Result<OpenedSet> {
     let configuration = table.configuration();
     if configuration.version.parse::<u32>().is_err() {
         return Err(UsageError(format!(
@@ -171,7 +155,8 @@ async fn set_of(context: &Context, table: &ExtractTable) -> Result<ParcelSetFile
     let name = format!("{}@{}", configuration.set, configuration.version);
     let catalog = context.existing_catalog().await?;
     let opened = open_set(&context.stores, &catalog, &Viewer::operator(), &name).await?;
-    Ok(opened.file)
+    catalog.close().await;
+    Ok(opened)
 }
 
 /// The columns of values: band and begin of the period.
@@ -287,72 +272,4 @@ fn beside(
         arrays.push(Arc::new(Float64Array::from(values)));
     }
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
-}
-
-/// A file under way: it gets its name when it is complete.
-struct Output {
-    path: PathBuf,
-    file: NamedTempFile,
-    form: Form,
-}
-
-enum Form {
-    Csv(Box<arrow::csv::Writer<std::fs::File>>),
-    /// Made with the first batch, whose columns it has.
-    Parquet(Option<Box<ArrowWriter<std::fs::File>>>, Option<String>),
-}
-
-impl Output {
-    fn create(path: &Path, is_csv: bool, geo: Option<String>) -> Result<Self> {
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        let file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))
-            .with_context(|| format!("{} cannot be written", path.display()))?;
-        let form = match is_csv {
-            true => Form::Csv(Box::new(arrow::csv::Writer::new(
-                file.as_file().try_clone()?,
-            ))),
-            false => Form::Parquet(None, geo),
-        };
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-            form,
-        })
-    }
-
-    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        match &mut self.form {
-            Form::Csv(writer) => writer.write(batch)?,
-            Form::Parquet(writer, geo) => {
-                let writer = match writer {
-                    Some(writer) => writer,
-                    None => {
-                        let file = self.file.as_file().try_clone()?;
-                        let mut made = ArrowWriter::try_new(file, batch.schema(), None)?;
-                        if let Some(geo) = geo.take() {
-                            made.append_key_value_metadata(KeyValue::new(GEO_KEY.to_owned(), geo));
-                        }
-                        writer.insert(Box::new(made))
-                    }
-                };
-                writer.write(batch)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> Result<()> {
-        match self.form {
-            Form::Csv(writer) => drop(writer),
-            Form::Parquet(Some(writer), _) => {
-                writer.close()?;
-            }
-            Form::Parquet(None, _) => {}
-        }
-        self.file.as_file().sync_all()?;
-        self.file.persist(&self.path)?;
-        Ok(())
-    }
 }

@@ -2,6 +2,7 @@
 
 pub mod copy;
 pub mod export;
+pub mod export_file;
 pub mod find;
 
 use std::time::{Duration, SystemTime};
