@@ -8,7 +8,12 @@ SHELL := /bin/bash
 
 LANE := scripts/lane.sh
 SWATH := target/release/swath
+# A program without its portal is a program still: where Node.js cannot be had, that is said.
+PORTAL_CHECK := $(LANE) portal scripts/portal.sh check || { test $$? -eq 3 && echo "skipped: checks of the portal, for want of Node.js"; }
+PORTAL := $(LANE) portal scripts/portal.sh build || echo "skipped: the portal; the program says how to add it"
 export SWATH_BIN ?= $(CURDIR)/$(SWATH)
+# Workers of pytest: most tests wait for one thread of Python or of a reference program.
+PYTEST_WORKERS ?= 2
 # `make soak`: cases per property test, and how often an ingest is killed and repeated (5 in `make test`).
 SOAK_CASES ?= 20000
 SOAK_KILLS ?= 100
@@ -18,26 +23,29 @@ BENCH_ITEMS ?= 100000
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-demo: build ## Build, simulate a season, register, search and extract it, show what came out
-	$(SWATH) demo
+demo: build ## Build, simulate a season, register, search and extract it, show what came out, open the portal
+	@scripts/demo.sh $(SWATH)
 
-build: ## Build target/release/swath
+build: ## Build target/release/swath, with the portal
 	@scripts/setup.sh build
+	@$(PORTAL)
 	cargo build --release
 
-test: ## Everything: format, spelling, lints, tests in Rust, tests against the reference programs
+test: ## Everything: format, spelling, lints, tests in Rust, tests against the reference programs, the portal in a browser
 	@scripts/setup.sh test
+	@$(PORTAL_CHECK)
 	@$(LANE) format cargo fmt --all --check
 	@$(LANE) spelling target/venv/bin/typos
 	@$(LANE) lints cargo clippy --release --workspace --all-targets -- -D warnings
 	@$(LANE) build cargo build --release --workspace --bins --tests
 	@scripts/services/postgis.sh up >/dev/null || echo "skipped: tests on PostgreSQL, which cannot be had here"
 	@trap 'scripts/services/postgis.sh down >/dev/null 2>&1 || true' EXIT; $(LANE) tests cargo test --release --workspace --no-fail-fast
-	@echo "== acceptance tests: pytest tests -q"
-	@trap 'scripts/services/postgis.sh down >/dev/null 2>&1 || true' EXIT; target/venv/bin/python -m pytest tests -q
+	@trap 'scripts/services/postgis.sh down >/dev/null 2>&1 || true' EXIT; \
+	$(LANE) "acceptance tests" target/venv/bin/python -m pytest tests -q -n $(PYTEST_WORKERS) --dist loadgroup --durations=15
 
 check: ## Quick loop: format, spelling, lints, unit tests, architecture test
 	@scripts/setup.sh check
+	@$(PORTAL_CHECK)
 	@$(LANE) format cargo fmt --all --check
 	@$(LANE) spelling target/venv/bin/typos
 	@$(LANE) lints cargo clippy --release --workspace --all-targets -- -D warnings
@@ -57,6 +65,6 @@ soak: ## Property tests with many cases (SOAK_CASES=20000), ingest and extractio
 	@scripts/setup.sh build
 	PROPTEST_CASES=$(SOAK_CASES) SWATH_TEST_KILLS=$(SOAK_KILLS) cargo test --release --workspace
 
-test-clients: build ## Clients we did not write against our server: validators, pystac-client, rustac, EODAG, schemathesis
-	@scripts/setup.sh test
-	@target/venv/bin/python -m pytest tests/test_stac_api.py -q
+test-clients: build ## Clients we did not write against our server: validators, pystac-client, rustac, EODAG, schemathesis, QGIS, MapProxy
+	@scripts/setup.sh clients
+	@target/venv/bin/python -m pytest tests/test_stac_api.py tests/test_ows.py tests/test_gis_clients.py -q

@@ -2,19 +2,24 @@
 # Brings a fresh Debian or Ubuntu machine to where the program builds, is checked and is tested.
 #
 #   scripts/setup.sh build   Rust and a C compiler
+#   scripts/setup.sh portal  Node.js and npm, for the portal
 #   scripts/setup.sh check   that, rustfmt, clippy, and the Python tools of `make check`
-#   scripts/setup.sh test    that, and the reference programs of the acceptance tests
+#   scripts/setup.sh test    that, the reference programs of the acceptance tests, and Chromium for the portal
+#   scripts/setup.sh clients that, QGIS without its desktop, and MapProxy in target/client-venv
 #   scripts/setup.sh bench   the servers that bench/catalog.sh measures beside ours
 #
 # Says what it installs. System packages only as root or where sudo asks for no password; else it
 # says which are missing and stops. Python packages go to target/venv (those of the bench to
-# target/bench-venv), nowhere else.
+# target/bench-venv, of other servers to target/client-venv), nowhere else.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 VENV=target/venv
 # The reference programs need this Python or a newer one.
 readonly PYTHON_MINOR_MIN=11
+# Vite, which builds the portal, needs this Node.js or a newer one.
+readonly NODE_MAJOR_MIN=20
+readonly NODE_MINOR_MIN=19
 readonly PYTHONS=(python3 python3.14 python3.13 python3.12 python3.11)
 
 say() { echo "setup: $*" >&2; }
@@ -89,6 +94,34 @@ need_venv() {
     "$python" -m venv --clear "$VENV"
 }
 
+# Whether there is a Node.js that the portal can be built with.
+has_node() {
+    command -v npm >/dev/null && node -e "const [major, minor] = process.versions.node.split('.').map(Number); process.exit(major > $NODE_MAJOR_MIN || (major === $NODE_MAJOR_MIN && minor >= $NODE_MINOR_MIN) ? 0 : 1)" 2>/dev/null
+}
+
+# Prints the major version of the Node.js that apt-get would install; 0 for none.
+node_on_offer() {
+    local version
+    version=$(apt-cache policy nodejs 2>/dev/null | sed -n 's/^ *Candidate: \([0-9]*\).*/\1/p')
+    echo "${version:-0}"
+}
+
+need_node() {
+    if has_node; then return; fi
+    # Older distributions have a Node.js that would not do.
+    if ! command -v node >/dev/null && [[ $(node_on_offer) -ge $NODE_MAJOR_MIN ]]; then install_packages nodejs npm; fi
+    has_node || missing "missing: Node.js $NODE_MAJOR_MIN.$NODE_MINOR_MIN or newer with npm, to build the portal" "see https://nodejs.org"
+}
+
+# Chromium draws the portal in its tests, which are skipped without it.
+want_browser() {
+    local name
+    for name in chromium chromium-browser google-chrome; do
+        if command -v "$name" >/dev/null; then return; fi
+    done
+    (install_packages chromium) || say "no Chromium: the tests of the portal in a browser will be skipped"
+}
+
 # Installs a list of Python packages, once per content of the list.
 need_python_packages() {
     local list=$1
@@ -103,6 +136,9 @@ case ${1:-} in
 build)
     need_rust
     ;;
+portal)
+    need_node
+    ;;
 check)
     need_rust
     need_rust_tools
@@ -115,6 +151,17 @@ test)
     need_venv
     need_python_packages scripts/lint-requirements.txt
     need_python_packages tests/requirements.txt
+    want_browser
+    ;;
+clients)
+    "$0" test
+    # QGIS brings modules for the Python of the system.
+    if ! /usr/bin/python3 -c 'import qgis.core' >/dev/null 2>&1; then
+        install_packages python3-qgis qgis-providers
+    fi
+    VENV=target/client-venv
+    need_venv
+    need_python_packages tests/client-requirements.txt
     ;;
 bench)
     # Apart from the tests: the versions that these servers want must not decide over theirs.
@@ -123,7 +170,7 @@ bench)
     need_python_packages bench/requirements.txt
     ;;
 *)
-    echo "usage: $0 build|check|test|bench" >&2
+    echo "usage: $0 build|portal|check|test|clients|bench" >&2
     exit 2
     ;;
 esac
