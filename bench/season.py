@@ -14,6 +14,9 @@ catalogue, planning, coverage of the parcels on this grid) and the slope come fr
 `--records` of the year (270,000,000: Denmark, 560,000 parcels, two bands, 241 dates) are taken at the slope, and
 the fixed cost once for each such area. Where every date had another grid, coverage would be computed for each:
 compare the row with cold coverage.
+
+Columns fetch, decode, statistics and write are CPU seconds as `swath extract --json` reports them; the rest is
+what the process took beside them.
 """
 import argparse, json, os, shutil, subprocess, sys, tempfile, time
 from datetime import datetime, timedelta
@@ -23,7 +26,7 @@ from bench import SWATH, measure
 
 COPIES = 4
 COLLECTIONS = {"s1-card-bs": ("CARD-BS", 0), "s1-card-coh6": ("CARD-COH6", 1)}
-READ_BYTES = 8 << 20
+STAGES = ("fetch", "decode", "statistics", "write")
 
 
 class Season:
@@ -31,7 +34,7 @@ class Season:
         self.args, self.compression = args, compression
         self.home = scratch / compression
         self.swath = [str(SWATH), "--home", str(self.home)]
-        self.raster = self.home / "archive" / "0.tif"
+        self.raster = image(self.home, next(iter(COLLECTIONS)), 0)
 
     def run(self, *words):
         done = subprocess.run([*self.swath, *map(str, words)], check=True, capture_output=True, text=True)
@@ -42,13 +45,18 @@ class Season:
         self.run("convert", self.args.raster, self.raster, "--compress", self.compression)
         for number in range(1, COPIES):
             shutil.copyfile(self.raster, self.raster.with_name(f"{number}.tif"))
+        # Each collection has a folder of its own, of the same files.
+        for collection in list(COLLECTIONS)[1:]:
+            shutil.copytree(self.raster.parent, image(self.home, collection, 0).parent, copy_function=os.link)
         info = json.loads(self.run("info", self.raster, "--json"))
         for collection, (product, hour) in COLLECTIONS.items():
             file = self.home / f"{collection}.ndjson"
             with file.open("w") as lines:
                 for date in range(self.args.dates):
                     print(json.dumps(item(collection, product, date, hour, info)), file=lines)
-            self.run("items", "import", file, "--collection", collection)
+            declared = self.home / f"{collection}.json"
+            declared.write_text(json.dumps(declaration(collection)))
+            self.run("items", "import", file, "--collection", collection, "--collection-file", declared)
         self.run("parcels", "import", self.args.parcels, "--name", "year", "--id", self.args.id)
 
     def extract(self, collection, dates, table):
@@ -61,25 +69,27 @@ class Season:
         figures = measure(["sh", "-c", 'out=$1; shift; exec "$@" > "$out"', "sh", str(report), *command])
         return figures, json.loads(report.read_text())
 
-    def fetch_seconds(self, bytes_read):
-        """CPU seconds to read so many bytes of the images as they lie."""
-        begin, left = time.process_time(), bytes_read
-        while left > 0:
-            with self.raster.open("rb", buffering=0) as file:
-                while left > 0 and (part := file.read(READ_BYTES)):
-                    left -= len(part)
-        return time.process_time() - begin
-
 
 FIRST = datetime(2021, 1, 1)
 # Denmark: what items are searched by; what is measured follows from their grid.
 OUTLINE = (8.0, 54.5, 13.0, 58.0)
 
 
+def image(home, collection, number):
+    return home / "archive" / collection / f"{number}.tif"
+
+
 def affine(gdal):
     """The transform in the order of STAC."""
     x, dx, rx, y, ry, dy = gdal
     return [dx, rx, x, ry, dy, y]
+
+
+def declaration(collection):
+    """A collection whose items may name what lies in its folder of the archive."""
+    extent = {"spatial": {"bbox": [OUTLINE]}, "temporal": {"interval": [["2021-01-01T00:00:00Z", None]]}}
+    return {"type": "Collection", "stac_version": "1.1.0", "id": collection, "description": "A simulated year.",
+            "license": "other", "extent": extent, "links": [], "swath:prefixes": [f"archive:{collection}/"]}
 
 
 def item(collection, product, date, hour, info):
@@ -96,7 +106,7 @@ def item(collection, product, date, hour, info):
                        "sat:orbit_state": "ascending", "proj:code": info["crs"],
                        "proj:shape": info["size"][::-1],
                        "proj:transform": affine(info["transform"])},
-        "assets": {"data": {"href": f"archive:{date % COPIES}.tif", "roles": ["data"],
+        "assets": {"data": {"href": f"archive:{collection}/{date % COPIES}.tif", "roles": ["data"],
                             "type": "image/tiff; application=geotiff; profile=cloud-optimized",
                             "bands": [{"name": "VV"}, {"name": "VH"}]}},
     }
@@ -110,8 +120,11 @@ def main():
     parser.add_argument("--dates", type=int, default=16)
     parser.add_argument("--records", type=int, default=270_000_000)
     args = parser.parse_args()
+    if args.dates < 4:
+        parser.error("--dates: give 4 or more, a quarter of them is measured apart")
     scratch = Path(tempfile.mkdtemp(prefix="swath-season-"))
-    print("| images | job | records | wall s | records/s | CPU s | MB |\n|---|---|---|---|---|---|---|")
+    names = ("images", "job", "records", "wall s", "records/s", "CPU s", *STAGES, "rest", "MB")
+    print("| " + " | ".join(names) + " |\n" + "|---" * len(names) + "|")
     try:
         for compression in ("deflate", "zstd"):
             season = Season(args, compression, scratch)
@@ -122,28 +135,38 @@ def main():
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def split(report, cpu):
+    """CPU seconds of each stage as the program reports them, and the rest of the process."""
+    stages = [report["stages"][name]["cpu_s"] for name in STAGES]
+    return [f"{seconds:.1f}" for seconds in (*stages, cpu - sum(stages))]
+
+
 def report(season, args, compression):
-    def row(job, records, figures):
+    def row(job, records, figures, report=None):
         cpu, wall, memory = figures
-        print(f"| {compression} | {job} | {records} | {wall:.1f} | {records / wall:.0f} | {cpu:.1f} | {memory:.0f} |", flush=True)
+        stages = split(report, cpu) if report else [""] * (len(STAGES) + 1)
+        cells = (compression, job, records, f"{wall:.1f}", f"{records / wall:.0f}", f"{cpu:.1f}", *stages, f"{memory:.0f}")
+        print("| " + " | ".join(map(str, cells)) + " |", flush=True)
 
     few = max(1, args.dates // 4)
     for collection in COLLECTIONS:
         shutil.rmtree(season.home / "cache", ignore_errors=True)
         cold, first = season.extract(collection, few, f"{collection}-few")
         whole, last = season.extract(collection, args.dates, f"{collection}-all")
-        row(f"{collection}, {few} dates, coverage cold", first["rows"], cold)
-        row(f"{collection}, {args.dates} dates", last["rows"], whole)
-        slope = (whole[1] - season.extract(collection, few, f"{collection}-warm")[0][1]) / (last["rows"] - first["rows"])
+        warm, again = season.extract(collection, few, f"{collection}-warm")
+        row(f"{collection}, {few} dates, coverage cold", first["rows"], cold, first)
+        row(f"{collection}, {few} dates", again["rows"], warm, again)
+        row(f"{collection}, {args.dates} dates", last["rows"], whole, last)
+        slope = (whole[1] - warm[1]) / (last["rows"] - again["rows"])
         compact = measure([*season.swath, "table", "compact", str(season.home / f"{collection}-all")])
         row(f"{collection}, compaction", last["rows"], compact)
-        fetch = season.fetch_seconds(last["bytes"])
-        print(f"| {compression} | {collection}, of it reading the bytes | | | | {fetch:.1f} | |", flush=True)
         per_record = slope + compact[1] / last["rows"]
         fixed = max(0.0, cold[1] - slope * first["rows"])
         areas = args.records / last["rows"] * args.dates / 241
         minutes = (args.records * per_record + fixed * areas) / 60
-        print(f"| {compression} | **{args.records} records of {collection}** | | **{minutes:.1f} min** | {args.records / minutes / 60:.0f} | | |", flush=True)
+        rate = args.records / minutes / 60
+        empty = " |" * (len(STAGES) + 3)
+        print(f"| {compression} | **{args.records} records of {collection}** | | **{minutes:.1f} min** | {rate:.0f} |{empty}", flush=True)
 
 
 if __name__ == "__main__":

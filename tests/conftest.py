@@ -12,6 +12,37 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT_S = 120
+# Files whose tests stand on what was computed once for all of them: they go to one worker each, the long ones
+# first. The others are handed out test by test.
+WHOLE_FILES = (
+    "test_ingest", "test_flanders", "test_references", "test_simulate", "test_odata", "test_resto", "test_eodag",
+    "test_answers", "test_pgstac",
+)  # fmt: skip
+# Files on the simulated season, which is made once.
+SEASON_FILES = ("test_series", "test_cbm", "test_export")
+# Files that do everything once for each value of a parameter.
+SPLIT_FILES = {"test_stac_api": "kept", "test_season": "filled"}
+
+
+def group_of(item: pytest.Item) -> str | None:
+    """The name of the tests that one worker of pytest-xdist has to run."""
+    file = item.path.stem
+    if file in SEASON_FILES:
+        return "season"
+    if file in SPLIT_FILES:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        return f"{file}-{parameters.get(SPLIT_FILES[file], '')}"
+    return file if file in WHOLE_FILES else None
+
+
+# Before the plugin's own, which reads the marks.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = [*SPLIT_FILES, "test_ingest", *SEASON_FILES, *WHOLE_FILES]
+    items.sort(key=lambda item: order.index(item.path.stem) if item.path.stem in order else len(order))
+    for item in items:
+        if group := group_of(item):
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @dataclass

@@ -47,13 +47,15 @@ def test_pixels_are_those_of_the_source_and_the_digests(ingested, data):
         cog = archive / asset["href"].removeprefix("archive:")
         with rasterio.open(cog) as ours, rasterio.open(path) as theirs:
             assert ours.shape == theirs.shape and ours.count == theirs.count, name
-            difference = np.abs(ours.read().astype(int) - theirs.read())
+            # Read once: GDAL takes longer to decode one of these images than all else here.
+            own, other = ours.read(), theirs.read()
+            difference = np.abs(own.astype(np.int32) - other)
             assert difference.max() <= PIXEL_MAX, name
-            assert ours.read().mean() == pytest.approx(theirs.read().mean(), abs=MEAN_MAX), name
+            assert own.mean() == pytest.approx(other.mean(), abs=MEAN_MAX), name
             key = str(path.relative_to(data))
             if key in rows.groups:
                 for row in rows.get_group(key).itertuples():
-                    pixels = ours.read(row.band)
+                    pixels = own[row.band - 1]
                     assert abs(int(pixels.min()) - row.min) <= PIXEL_MAX and abs(int(pixels.max()) - row.max) <= PIXEL_MAX
                     assert pixels.mean() == pytest.approx(row.mean, abs=MEAN_MAX), name
                     if difference.max() == 0:

@@ -155,7 +155,7 @@ def filled(request, binary, season, tmp_path_factory):
     with ExitStack() as stack:
         lines, environment, delta_options, root = [], {}, {}, f"{swath.home}/tables/"
         if is_postgres:
-            name = f"swath_season_{request.param.split('-')[0]}"
+            name = f"swath_season_{request.param.split('-')[0]}_{os.getpid()}"
             lines.append(f'catalog = "{stack.enter_context(postgres.database(name))}"')
         if is_s3:
             stores, environment, delta_options, root = stack.enter_context(s3_server(swath, folder / "s3"))
