@@ -10,10 +10,12 @@ import sys
 
 from qgis.core import (
     QgsApplication,
+    QgsContrastEnhancement,
     QgsCoordinateReferenceSystem,
     QgsMapRendererParallelJob,
     QgsMapSettings,
     QgsRasterLayer,
+    QgsRasterMinMaxOrigin,
     QgsRectangle,
 )
 from qgis.PyQt.QtCore import QSize
@@ -30,6 +32,9 @@ def main(size: int, jobs: list) -> int:
             print(f"{job['uri']}: {layer.error().message()}")
             failed += 1
             continue
+        if job["provider"] == "wcs":
+            # As it comes QGIS cuts off the brightest 2 %: more than the marker would be white.
+            layer.setContrastEnhancement(QgsContrastEnhancement.StretchToMinimumMaximum, QgsRasterMinMaxOrigin.MinMax)
         settings = QgsMapSettings()
         settings.setLayers([layer])
         settings.setDestinationCrs(QgsCoordinateReferenceSystem(job["crs"]))
