@@ -122,6 +122,16 @@ want_browser() {
     (install_packages chromium) || say "no Chromium: the tests of the portal in a browser will be skipped"
 }
 
+# Leaflet, OpenLayers and MapLibre, which the tests draw our maps with; without Node.js those are skipped.
+want_map_libraries() {
+    local packages=tests/web/node_modules/.package-lock.json
+    if ! has_node; then return; fi
+    if [[ -e $packages && ! tests/web/package-lock.json -nt $packages ]]; then return; fi
+    say "installing the map libraries of tests/web"
+    npm install --prefix tests/web --no-save --no-audit --no-fund --no-progress --loglevel=error >&2 &&
+        touch "$packages" || say "no map libraries: their tests will be skipped"
+}
+
 # Installs a list of Python packages, once per content of the list.
 need_python_packages() {
     local list=$1
@@ -152,6 +162,7 @@ test)
     need_python_packages scripts/lint-requirements.txt
     need_python_packages tests/requirements.txt
     want_browser
+    want_map_libraries
     ;;
 clients)
     "$0" test

@@ -24,7 +24,7 @@ def test_map_libraries_draw_the_marker(served, tmp_path):
     if not shutil.which("node"):
         pytest.skip("skipped: Node.js is not installed")
     if not (WEB / "node_modules").is_dir():
-        pytest.skip("skipped: the map libraries are not installed: npm ci --prefix tests/web")
+        pytest.skip("skipped: the map libraries are not installed: scripts/setup.sh test")
     if not os.environ.get("SWATH_CHROMIUM") and not any(Path(name).exists() for name in BROWSERS):
         pytest.skip("skipped: Chromium is not installed; name one in SWATH_CHROMIUM")
     first_column, end_column, first_row, end_row = BLOCK
