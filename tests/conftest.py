@@ -12,37 +12,44 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT_S = 120
-# Files whose tests stand on what was computed once for all of them: they go to one worker each, the long ones
-# first. The others are handed out test by test.
-WHOLE_FILES = (
-    "test_ingest", "test_flanders", "test_references", "test_simulate", "test_odata", "test_resto", "test_eodag",
-    "test_answers", "test_pgstac",
-)  # fmt: skip
 # Files on the simulated season, which is made once.
 SEASON_FILES = ("test_series", "test_cbm", "test_export")
 # Files that do everything once for each value of a parameter.
 SPLIT_FILES = {"test_stac_api": "kept", "test_season": "filled"}
+# Files whose tests change what belongs to a whole server: the roles of pgSTAC.
+ALONE_FILES = ("test_pgstac",)
+# The long ones, which start first.
+FIRST_FILES = (*SPLIT_FILES, "test_ingest", *SEASON_FILES, "test_flanders", "test_references", "test_simulate")
 
 
 def group_of(item: pytest.Item) -> str | None:
-    """The name of the tests that one worker of pytest-xdist has to run."""
+    """The name of the tests that one worker of pytest-xdist has to run: those that stand on what was made once."""
     file = item.path.stem
     if file in SEASON_FILES:
         return "season"
     if file in SPLIT_FILES:
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
         return f"{file}-{parameters.get(SPLIT_FILES[file], '')}"
-    return file if file in WHOLE_FILES else None
+    fixtures = (one for same_name in item._fixtureinfo.name2fixturedefs.values() for one in same_name)
+    shares = any(fixture.scope == "module" for fixture in fixtures)
+    return file if shares or file in ALONE_FILES else None
 
 
 # Before the plugin's own, which reads the marks.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    order = [*SPLIT_FILES, "test_ingest", *SEASON_FILES, *WHOLE_FILES]
-    items.sort(key=lambda item: order.index(item.path.stem) if item.path.stem in order else len(order))
+    items.sort(key=lambda item: FIRST_FILES.index(item.path.stem) if item.path.stem in FIRST_FILES else len(FIRST_FILES))
     for item in items:
         if group := group_of(item):
             item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    # pytest 9.2 no longer takes the ids that pytest-xdist 3.8 gives, and the groups fell apart without a word.
+    grouped = getattr(session.config.option, "loadgroup", False)
+    apart = [item.nodeid for item in session.items if grouped and group_of(item) and "@" not in item.nodeid]
+    if apart:
+        raise pytest.UsageError(f"pytest-xdist does not keep groups of tests together, see {apart[0]}: another version of pytest?")
 
 
 @dataclass
