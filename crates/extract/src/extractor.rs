@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::ExtractError;
 use crate::coverage_table::{CoverageInput, CoverageTable};
+use crate::parcel_shapes::ParcelShapes;
 use crate::pass::{UnitGround, UnitParcels};
 use crate::placement::Placement;
 use crate::selection::Selection;
@@ -68,7 +69,7 @@ pub struct UsedShift {
 /// A set of parcels with its coverage on every grid met so far.
 #[derive(Debug)]
 pub struct Extractor {
-    pub(crate) parcels: Arc<ParcelSource>,
+    pub(crate) parcels: ParcelShapes,
     pub(crate) options: MeasureOptions,
     tables: tokio::sync::Mutex<HashMap<u64, Arc<CoverageTable>>>,
     shifts: std::sync::Mutex<Vec<UsedShift>>,
@@ -80,7 +81,7 @@ impl Extractor {
     /// Returns an extractor of `parcels`.
     ///
     /// # Errors
-    /// Where the options make no sense.
+    /// Where the options make no sense, or the shapes of many parcels find no room on disk.
     pub fn new(parcels: Arc<ParcelSource>, options: MeasureOptions) -> Result<Self, ExtractError> {
         if !options.buffer_m.is_finite() {
             return Err(ExtractError::Options {
@@ -95,7 +96,7 @@ impl Extractor {
             });
         }
         Ok(Self {
-            parcels,
+            parcels: ParcelShapes::new(parcels)?,
             options,
             tables: Default::default(),
             shifts: Default::default(),
@@ -104,9 +105,9 @@ impl Extractor {
         })
     }
 
-    /// Returns the parcels.
+    /// Returns the parcels; of many, the shapes are on disk and empty here.
     pub fn parcels(&self) -> &ParcelSource {
-        &self.parcels
+        self.parcels.source()
     }
 
     /// Returns what sums the time of each stage of whatever is measured.
@@ -160,7 +161,7 @@ impl Extractor {
         href: &str,
         only: Option<Arc<Selection>>,
     ) -> Result<Arc<CoverageTable>, ExtractError> {
-        let placement = Placement::new(&self.parcels.crs, &geobox, &self.options, href)?;
+        let placement = Placement::new(&self.parcels.source().crs, &geobox, &self.options, href)?;
         let key = self.key(&geobox, &placement, only.as_deref());
         // The lock is held while a table is computed: two items of one grid must not both do it.
         let mut tables = self.tables.lock().await;
@@ -177,7 +178,7 @@ impl Extractor {
             .as_ref()
             .map(|folder| folder.join(format!("{key:016x}.coverage")));
         let table = tokio::task::spawn_blocking(move || {
-            let all = parcels.parcels.len();
+            let all = parcels.len();
             let numbers: Vec<u32> = match &only {
                 Some(only) => only.iter().collect(),
                 None => (0..all as u32).collect(),
@@ -245,25 +246,24 @@ impl Extractor {
     /// As [`Extractor::table`].
     pub(crate) async fn settle_on(&mut self, raster: &GeoTiff) -> Result<(), ExtractError> {
         self.table(raster).await?;
-        if let Some(source) = Arc::get_mut(&mut self.parcels) {
-            source.parcels.drop_geometry();
-        }
+        self.parcels.forget_shapes();
         Ok(())
     }
 
     fn key(&self, geobox: &GeoBox, placement: &Placement, only: Option<&Selection>) -> u64 {
+        let source = self.parcels.source();
         let mut text = format!(
             "{:016x} {} {} {:?} {:?} {} {:?} {:?} {} {}",
-            self.parcels.digest,
-            self.parcels.id_field,
-            self.parcels.parcels.len(),
-            self.parcels.geometry,
+            source.digest,
+            source.id_field,
+            source.parcels.len(),
+            source.geometry,
             self.options.rule,
             self.options.buffer_m,
             geobox.transform().to_gdal().map(f64::to_bits),
             geobox.size(),
             geobox.crs().to_wkt(),
-            placement.describe(&self.parcels.crs),
+            placement.describe(&source.crs),
         );
         // Keys of whole sets stay what they were before parts were kept.
         if let Some(only) = only {
@@ -277,7 +277,7 @@ impl Extractor {
             return;
         }
         let used = UsedShift {
-            from: self.parcels.crs.name().to_owned(),
+            from: self.parcels.source().crs.name().to_owned(),
             to: geobox.crs().name().to_owned(),
             method: placement.projector.method().to_owned(),
             accuracy_m: placement.projector.accuracy_m(),

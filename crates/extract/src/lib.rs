@@ -24,6 +24,7 @@ mod items;
 mod journal;
 mod measure;
 mod output;
+mod parcel_shapes;
 pub mod pass;
 mod pixel_index;
 mod placement;

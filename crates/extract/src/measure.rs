@@ -9,9 +9,12 @@ use swath_raster::{CoverageRule, DataType, ValueStatistics};
 use crate::ExtractError;
 use crate::class_mask::ClassMask;
 use crate::conversion::Conversion;
+use crate::coverage_table::CoverageTable;
 use crate::extractor::Extractor;
 use crate::pixel_index::IndexRef;
-use crate::scan::{BandPlan, BandResult, ClassCount, Scan, ScanResult, scan};
+use crate::scan::{
+    BandPlan, BandResult, ClassCount, HandOver, Scan, ScanResult, TakeResults, scan,
+};
 use crate::selection::Selection;
 use crate::slices::{ScanSlice, ScanSource};
 use crate::units::BlockLayout;
@@ -148,10 +151,19 @@ impl BandResults {
         result.of(parcel).get(*index).copied()
     }
 
+    /// True of a parcel whose results in a band were handed over while its grid was scanned.
+    pub(crate) fn is_handed_over(&self, parcel: usize, band: usize) -> bool {
+        let scan = self.by_band[band].as_ref();
+        scan.is_some_and(|(result, _)| result.is_handed_over(parcel))
+    }
+
     /// True of a parcel that is known to lie on the grid of a band.
     pub(crate) fn is_on_grid(&self, parcel: usize) -> bool {
         let mut scans = self.by_band.iter().flatten();
-        scans.any(|(result, _)| !result.of(parcel).is_empty() && !result.is_vanished(parcel))
+        scans.any(|(result, _)| {
+            let is_there = !result.of(parcel).is_empty() && !result.is_vanished(parcel);
+            is_there || result.is_handed_over(parcel)
+        })
     }
 
     /// Returns the class counts of a parcel in a band of classes, by rising class.
@@ -180,12 +192,12 @@ impl Extractor {
             masks,
             masks_classes: true,
         };
-        let results = self.scan_bands(bands, &[], &scope).await?;
+        let results = self.scan_bands(bands, &[], &scope, None).await?;
         let mut measured = Measured {
             bytes: results.bytes,
             ..Measured::default()
         };
-        for parcel in 0..self.parcels.parcels.len() {
+        for parcel in 0..self.parcels.len() {
             if (0..bands.len()).all(|band| results.of(parcel, band).is_none()) {
                 measured.off_grid += 1;
                 if off_grid == OffGrid::LeaveOut {
@@ -212,7 +224,8 @@ impl Extractor {
         Ok(measured)
     }
 
-    /// Scans the bands of one image over the parcels of a scope: results of bands, then of indexes.
+    /// Scans the bands of one image over the parcels of a scope: results of bands, then of indexes, without
+    /// what `taker` took on the way.
     ///
     /// # Errors
     /// As [`Extractor::measure`]; an index over bands of several grids.
@@ -221,13 +234,18 @@ impl Extractor {
         bands: &[BandRef],
         indexes: &[IndexRef],
         scope: &ScanScope,
+        mut taker: Option<&mut dyn TakeResults>,
     ) -> Result<BandResults, ExtractError> {
         let mut results = BandResults::new(bands.len() + indexes.len());
         for group in self.groups(bands, indexes)? {
-            let result = self.scan_group(bands, indexes, &group, scope).await?;
             let of_indexes = group.indexes.iter().map(|index| bands.len() + index);
             let places: Vec<usize> = measured_places(&group.members).chain(of_indexes).collect();
-            results.put(result, &places);
+            let (plan, table) = self.plan_group(bands, indexes, &group, scope).await?;
+            let hand_over = taker.as_mut().map(|taker| HandOver {
+                places: &places,
+                taker: &mut **taker,
+            });
+            results.put(scan(&plan, &table, hand_over).await?, &places);
         }
         Ok(results)
     }
@@ -287,17 +305,17 @@ impl Extractor {
 
     /// Returns how many bands' results fit the memory.
     pub(crate) fn bands_max(&self) -> usize {
-        let result_bytes = self.parcels.parcels.len().max(1) * size_of::<BandResult>();
+        let result_bytes = self.parcels.len().max(1) * size_of::<BandResult>();
         (self.options.memory_bytes_max / 2 / result_bytes).max(1)
     }
 
-    async fn scan_group(
+    async fn plan_group(
         &self,
         bands: &[BandRef],
         indexes: &[IndexRef],
         group: &Group,
         scope: &ScanScope,
-    ) -> Result<ScanResult, ExtractError> {
+    ) -> Result<(Scan, Arc<CoverageTable>), ExtractError> {
         let members: Vec<&BandRef> = group.members.iter().map(|own| &bands[own.place]).collect();
         let raster = &members[0].raster;
         let geobox = Self::geobox(raster)?;
@@ -337,14 +355,14 @@ impl Extractor {
             layout: BlockLayout::of(raster),
             bands: plans.collect(),
             indexes: own_indexes.collect(),
-            parcels: self.parcels.parcels.len(),
+            parcels: self.parcels.len(),
             selection: scope.selection.clone(),
             rule: self.options.rule,
             threads: self.options.threads,
             memory_bytes_max: self.options.memory_bytes_max,
             meter: self.meter().clone(),
         };
-        scan(&plan, &table).await
+        Ok((plan, table))
     }
 }
 

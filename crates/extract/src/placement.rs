@@ -2,10 +2,11 @@
 
 use geo_types::MultiPolygon;
 use swath_grid::{Crs, GeoBox, Point, Projector, ShiftOptions, Transform};
-use swath_io::vector::{ParcelGeometry, ParcelSource, VectorError, inner_buffer, project_parcel};
+use swath_io::vector::{ParcelGeometry, VectorError, inner_buffer, project_parcel};
 
 use crate::ExtractError;
 use crate::extractor::MeasureOptions;
+use crate::parcel_shapes::ParcelShapes;
 use crate::points::{disc, pixel_of};
 
 /// Part of a pixel by which a projected edge may miss the true curve.
@@ -72,17 +73,18 @@ impl Placement {
     /// Where a vertex lies outside of the projection.
     pub(crate) fn place(
         &self,
-        source: &ParcelSource,
+        parcels: &ParcelShapes,
         parcel: usize,
     ) -> Result<MultiPolygon<f64>, ExtractError> {
         let failed = |error: VectorError| ExtractError::Parcel {
-            parcel_id: source.parcels.id(parcel).to_owned(),
+            parcel_id: parcels.id(parcel).to_owned(),
             reason: error.to_string(),
         };
-        if source.geometry == ParcelGeometry::Points {
-            return self.place_point(source, parcel).map_err(failed);
+        if parcels.source().geometry == ParcelGeometry::Points {
+            let point = parcels.point(parcel)?;
+            return self.place_point(point).map_err(failed);
         }
-        let polygon = source.parcels.polygon(parcel);
+        let polygon = parcels.polygon(parcel)?;
         let project = |polygon: MultiPolygon<f64>, projector: &Projector, tolerance: f64| {
             if projector.is_identity() {
                 return Ok(polygon);
@@ -107,12 +109,8 @@ impl Placement {
     }
 
     /// Returns the pixel under a point, or the disc around it; nothing where it has no place.
-    fn place_point(
-        &self,
-        source: &ParcelSource,
-        parcel: usize,
-    ) -> Result<MultiPolygon<f64>, VectorError> {
-        let Some([x, y]) = source.parcels.point(parcel) else {
+    fn place_point(&self, point: Option<[f64; 2]>) -> Result<MultiPolygon<f64>, VectorError> {
+        let Some([x, y]) = point else {
             return Ok(MultiPolygon(Vec::new()));
         };
         let there = self

@@ -117,7 +117,7 @@ pub async fn extract(
     drop(RowWriter::create(output, Columns::all(true))?);
     let mut report = ExtractReport {
         items: list.items.len(),
-        parcels: extractor.parcels.parcels.len(),
+        parcels: extractor.parcels.len(),
         skipped: list.skipped,
         ..ExtractReport::default()
     };
@@ -261,8 +261,8 @@ fn plan_digest(extractor: &Extractor, items: &[DatedItem], options: &ExtractOpti
     let measure = &extractor.options;
     let text = format!(
         "{:016x} {} {:?} {} {} {options:?} {:?}",
-        extractor.parcels.digest,
-        extractor.parcels.id_field,
+        extractor.parcels.source().digest,
+        extractor.parcels.source().id_field,
         measure.rule,
         measure.buffer_m,
         measure.shift_accuracy_max_m,
@@ -355,7 +355,7 @@ fn write_output(
         Some(path) => Some(RowWriter::create_classes(path, Columns::all(true))?),
         None => None,
     };
-    let parcel_id = |parcel: u32| extractor.parcels.parcels.id(parcel as usize);
+    let parcel_id = |parcel: u32| extractor.parcels.id(parcel as usize);
     let mut frames = journal.frames()?;
     for _ in 0..journal.items() {
         let item = frames.next_item()?;

@@ -121,6 +121,30 @@ type FinishedParcel = (u32, Vec<BandOutcome>);
 
 /// Number of a parcel without results.
 const NO_SLOT: u32 = u32::MAX;
+/// Number of a parcel whose results were handed over.
+const HANDED_OVER: u32 = u32::MAX - 1;
+/// Bytes of results that a scan holds before it hands them over.
+const RESULTS_BYTES_MAX: usize = 2 << 20;
+
+/// Takes results of parcels while a scan goes on, so that those of a whole country are never held at once.
+pub(crate) trait TakeResults: Send {
+    /// Takes the results of `parcels`, which rise; `places` are those of the bands of `result`.
+    ///
+    /// # Errors
+    /// Where they cannot be passed on: the scan ends.
+    fn take(
+        &mut self,
+        places: &[usize],
+        parcels: &[u32],
+        result: &ScanResult,
+    ) -> Result<(), ExtractError>;
+}
+
+/// Who takes the results of a scan, and the places of its bands.
+pub(crate) struct HandOver<'a> {
+    pub(crate) places: &'a [usize],
+    pub(crate) taker: &'a mut dyn TakeResults,
+}
 
 /// Results of the parcels on the grid.
 #[derive(Debug)]
@@ -128,6 +152,8 @@ pub(crate) struct ScanResult {
     bands: usize,
     /// Per parcel the number of its results, so that parcels off the grid take four bytes.
     slots: Vec<u32>,
+    /// The parcel of each number.
+    numbered: Vec<u32>,
     results: Vec<BandResult>,
     classes: HashMap<(u32, usize), Vec<ClassCount>>,
     /// Parcels without any area or pixel centre, on the grid or off it.
@@ -140,12 +166,35 @@ impl ScanResult {
     /// Returns the results of `parcel`, one per band; none where it is off the grid.
     pub(crate) fn of(&self, parcel: usize) -> &[BandResult] {
         match self.slots.get(parcel) {
-            None | Some(&NO_SLOT) => &[],
+            None | Some(&(NO_SLOT | HANDED_OVER)) => &[],
             Some(slot) => {
                 let start = *slot as usize * self.bands;
                 &self.results[start..start + self.bands]
             }
         }
+    }
+
+    /// True of a parcel whose results were handed over.
+    pub(crate) fn is_handed_over(&self, parcel: usize) -> bool {
+        self.slots.get(parcel) == Some(&HANDED_OVER)
+    }
+
+    /// Hands over what is there, if that is much.
+    fn hand_over(&mut self, to: &mut HandOver<'_>) -> Result<(), ExtractError> {
+        if self.results.len() * size_of::<BandResult>() < RESULTS_BYTES_MAX {
+            return Ok(());
+        }
+        let mut parcels = std::mem::take(&mut self.numbered);
+        parcels.sort_unstable();
+        to.taker.take(to.places, &parcels, self)?;
+        for parcel in &parcels {
+            self.slots[*parcel as usize] = HANDED_OVER;
+        }
+        parcels.clear();
+        self.numbered = parcels;
+        self.results.clear();
+        self.classes.clear();
+        Ok(())
     }
 
     /// True of a parcel that has results without lying on the grid for certain.
@@ -188,11 +237,15 @@ struct Pending {
     bands: Vec<ValueStore>,
 }
 
-/// Runs the scan.
+/// Runs the scan; what `hand_over` took on the way is not in the result.
 ///
 /// # Errors
 /// The first block that cannot be fetched or decoded. Safe to drop at any time.
-pub(crate) async fn scan(scan: &Scan, table: &CoverageTable) -> Result<ScanResult, ExtractError> {
+pub(crate) async fn scan(
+    scan: &Scan,
+    table: &CoverageTable,
+    mut hand_over: Option<HandOver<'_>>,
+) -> Result<ScanResult, ExtractError> {
     let data_types: Arc<[DataType]> = scan.results().map(|(data_type, _)| data_type).collect();
     let is_class: Arc<[bool]> = scan.results().map(|(_, is_class)| is_class).collect();
     let bands = data_types.len();
@@ -234,6 +287,7 @@ pub(crate) async fn scan(scan: &Scan, table: &CoverageTable) -> Result<ScanResul
         result: ScanResult {
             bands,
             slots: vec![NO_SLOT; scan.parcels],
+            numbered: Vec::new(),
             results: Vec::new(),
             classes: HashMap::new(),
             vanished: HashSet::new(),
@@ -259,6 +313,9 @@ pub(crate) async fn scan(scan: &Scan, table: &CoverageTable) -> Result<ScanResul
         }
         while finishing.len() > scan.threads {
             fold.store(finishing.next().await)?;
+        }
+        if let Some(to) = &mut hand_over {
+            fold.result.hand_over(to)?;
         }
     }
     while let Some(finished) = finishing.next().await {
@@ -512,7 +569,8 @@ impl Fold {
         let bands = self.result.bands;
         let slot = &mut self.result.slots[parcel as usize];
         if *slot == NO_SLOT {
-            *slot = (self.result.results.len() / bands.max(1)) as u32;
+            *slot = self.result.numbered.len() as u32;
+            self.result.numbered.push(parcel);
             let end = self.result.results.len() + bands;
             self.result.results.resize(end, NOTHING);
         }

@@ -66,32 +66,33 @@ impl UnitDesk<'_> {
             viewer: &viewer,
             resource: &resource,
         };
-        let rows = measure_unit(self.extractor, sources, unit, &self.plan.options).await?;
+        let mut extracts = self.rows_of(TableKind::Extracts);
+        let mut classes = self.rows_of(TableKind::Classes);
         let parcels = &self.extractor.parcels().parcels;
         let parcel_id = |parcel: u32| parcels.id(parcel as usize);
-        let path = format!("data/{task}/{token}.parquet");
         let meter = self.extractor.meter();
-        let classes = match rows.classes.is_empty() {
-            true => None,
-            false => {
+        let mut take = |rows: UnitRows| {
+            if !rows.classes.is_empty() {
                 let batch = || class_batch(unit, &rows, &parcel_id);
-                let batch = meter.measure(Stage::Write, batch)?;
-                self.write(TableKind::Classes, &path, batch).await?
+                classes.push(meter.measure(Stage::Write, batch)?)?;
             }
-        };
-        let extracts = match rows.rows.is_empty() {
-            true => None,
-            false => {
+            if !rows.rows.is_empty() {
                 let batch = || unit_batch(unit, &rows, &parcel_id);
-                let batch = meter.measure(Stage::Write, batch)?;
-                self.write(TableKind::Extracts, &path, batch).await?
+                extracts.push(meter.measure(Stage::Write, batch)?)?;
             }
+            Ok(())
         };
+        let options = &self.plan.options;
+        let total = measure_unit(self.extractor, sources, unit, options, &mut take).await?;
+        let (rows, class_rows) = (extracts.rows, classes.rows);
+        let path = format!("data/{task}/{token}.parquet");
+        let classes = classes.finish(&path).await?;
+        let extracts = extracts.finish(&path).await?;
         Ok(UnitOutcome {
-            parcels: rows.parcels,
-            rows: rows.rows.len() as u64,
-            class_rows: rows.classes.len() as u64,
-            bytes: rows.bytes,
+            parcels: total.parcels,
+            rows,
+            class_rows,
+            bytes: total.bytes,
             stages: meter.take(),
             result: UnitResult {
                 unit: unit.key.clone(),
@@ -100,33 +101,60 @@ impl UnitDesk<'_> {
                 month: unit.month.clone(),
                 item_id: unit.first().id.clone(),
                 items: unit.item_ids(),
-                reason: reason_of(&rows),
+                reason: reason_of(rows + class_rows),
                 extracts,
                 classes,
             },
         })
     }
 
-    async fn write(
-        &self,
-        kind: TableKind,
-        path: &str,
-        batch: RecordBatch,
-    ) -> Result<Option<DataFile>, ExtractError> {
-        let builder = DataFileBuilder::new(self.table, kind, &self.plan.configuration())?;
-        let mut builder = builder.metered(self.extractor.meter());
-        let builder = swath_io::compute::run(move |_| {
-            builder.push(batch)?;
-            Ok::<_, ExtractError>(builder)
-        });
-        builder.await?.finish(path).await
+    fn rows_of(&self, kind: TableKind) -> UnitFile<'_> {
+        UnitFile {
+            desk: self,
+            kind,
+            builder: None,
+            rows: 0,
+        }
+    }
+}
+
+/// The file of a unit in one of the tables: begun with its first rows.
+struct UnitFile<'a> {
+    desk: &'a UnitDesk<'a>,
+    kind: TableKind,
+    builder: Option<DataFileBuilder>,
+    rows: u64,
+}
+
+impl UnitFile<'_> {
+    fn push(&mut self, batch: RecordBatch) -> Result<(), ExtractError> {
+        self.rows += batch.num_rows() as u64;
+        let desk = self.desk;
+        let mut builder = match self.builder.take() {
+            Some(builder) => builder,
+            None => {
+                let configuration = desk.plan.configuration();
+                let builder = DataFileBuilder::new(desk.table, self.kind, &configuration)?;
+                builder.metered(desk.extractor.meter())
+            }
+        };
+        builder.push(batch)?;
+        self.builder = Some(builder);
+        Ok(())
+    }
+
+    async fn finish(self, path: &str) -> Result<Option<DataFile>, ExtractError> {
+        match self.builder {
+            Some(builder) => builder.finish(path).await,
+            None => Ok(None),
+        }
     }
 }
 
 /// Returns why a unit has no rows.
-fn reason_of(rows: &UnitRows) -> Option<String> {
-    let is_empty = rows.rows.is_empty() && rows.classes.is_empty();
-    is_empty.then(|| "no parcel lies on its images, or those that do belong to others".to_owned())
+fn reason_of(rows: u64) -> Option<String> {
+    (rows == 0)
+        .then(|| "no parcel lies on its images, or those that do belong to others".to_owned())
 }
 
 /// True where one unit alone is at fault and the others can be measured: its data are damaged, gone, or

@@ -86,7 +86,7 @@ pub async fn zonal(
     extractor.settle_on(&raster).await?;
     let measured = extractor.measure(&bands, masks, OffGrid::Keep).await?;
     let names: Vec<String> = bands.iter().map(|band| band.name.clone()).collect();
-    let parcel_id = |parcel: u32| extractor.parcels.parcels.id(parcel as usize);
+    let parcel_id = |parcel: u32| extractor.parcels.id(parcel as usize);
     let row_names = RowNames {
         item: None,
         bands: &names,
@@ -101,7 +101,7 @@ pub async fn zonal(
     }
     let rows = writer.finish()?;
     Ok(ZonalReport {
-        parcels: extractor.parcels.parcels.len(),
+        parcels: extractor.parcels.len(),
         off_raster: measured.off_grid,
         rows,
         classes: class_path,

@@ -7,7 +7,7 @@ use arrow::array::{
     TimestampMicrosecondArray,
 };
 
-use super::measure::UnitRows;
+use super::rows::UnitRows;
 use super::unit::WorkUnit;
 use crate::ExtractError;
 use crate::table::{classes_schema, extracts_schema};

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use swath_grid::{Bounds, GeoBox};
-use swath_io::vector::ParcelSource;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::owner::{PlacedParcel, Territory};
 use super::unit::{Neighbour, grid_text};
 use crate::ExtractError;
 use crate::extractor::MeasureOptions;
+use crate::parcel_shapes::ParcelShapes;
 use crate::selection::Selection;
 use crate::stages::{Stage, StageMeter};
 
@@ -46,7 +46,7 @@ impl UnitGround {
 /// The parcels of a unit.
 #[derive(Debug)]
 pub(crate) struct UnitParcels {
-    parcels: Arc<ParcelSource>,
+    parcels: ParcelShapes,
     territory: Territory,
     /// All that may touch its grids, whoever owns them; `None`: every parcel of the set.
     pub(crate) near: Option<Arc<Selection>>,
@@ -75,7 +75,7 @@ impl UnitParcels {
     /// # Errors
     /// Where a parcel near the unit cannot be brought to its grid.
     pub(crate) fn find(
-        parcels: Arc<ParcelSource>,
+        parcels: ParcelShapes,
         options: &MeasureOptions,
         ground: UnitGround,
         meter: &StageMeter,
@@ -87,7 +87,7 @@ impl UnitParcels {
             .collect::<Result<_, _>>()?;
         let slices = ground.grids.len();
         let find = |parcel| {
-            let bounds = parcels.parcels.bounds(parcel);
+            let bounds = parcels.bounds(parcel)?;
             match bounds.filter(|bounds| territory.is_near(bounds)) {
                 Some(bounds) => {
                     let near = NearParcel { parcel, bounds };
@@ -98,7 +98,7 @@ impl UnitParcels {
                 None => Ok(None),
             }
         };
-        let numbers: Vec<usize> = (0..parcels.parcels.len()).collect();
+        let numbers: Vec<usize> = (0..parcels.len()).collect();
         let find_some = |some: &[usize]| {
             let found = || some.iter().map(|parcel| find(*parcel)).collect();
             meter.measure(Stage::Statistics, found)
@@ -117,7 +117,7 @@ impl UnitParcels {
             Arc::new(Selection::from_flags(&flags))
         };
         Ok(Self {
-            near: (near.len() < parcels.parcels.len()).then(|| Arc::new(near)),
+            near: (near.len() < parcels.len()).then(|| Arc::new(near)),
             owned: select(&|place| *place != Place::Elsewhere),
             by_slice: (0..slices)
                 .map(|slice| select(&|place| *place == Place::Slice(slice)))
@@ -148,7 +148,7 @@ struct NearParcel {
 fn place_of(
     own: &Territory,
     rivals: &[Territory],
-    parcels: &ParcelSource,
+    parcels: &ParcelShapes,
     near: &NearParcel,
     slices: usize,
 ) -> Result<Place, ExtractError> {
@@ -177,7 +177,7 @@ fn is_owner(
     own: &Territory,
     placed: &PlacedParcel,
     rivals: &[&Territory],
-    parcels: &ParcelSource,
+    parcels: &ParcelShapes,
     parcel: usize,
 ) -> bool {
     let standing = own.standing(placed);

@@ -3,7 +3,7 @@
 //! 1. The rasters of its slices are opened, and their bands made comparable.
 //! 2. The parcels that the unit owns are found, and in which slices they lie.
 //! 3. Parcels of one slice are measured on its own grid and blocks; those of several on the common grid.
-//! 4. Rows are put in the order of parcels.
+//! 4. Rows are handed over as they come, then those of parcels without a pixel.
 
 use std::sync::Arc;
 
@@ -11,20 +11,20 @@ use serde::{Deserialize, Serialize};
 use swath_grid::GeoBox;
 
 use super::collection::Average;
-use super::ground::{UnitGround, UnitParcels};
+use super::ground::UnitGround;
 use super::item::{PassItem, UnitSources};
+use super::rows::{Part, RowColumns, RowTaker, TakeRows, UnitTotal, remaining_rows};
 use super::strip::{StripBand, StripWanted, common_bands, scan_strip};
 use super::unit::WorkUnit;
+use crate::ExtractError;
 use crate::bands::{BandChoice, open_bands};
 use crate::class_mask::ClassMask;
 use crate::conversion::Conversion;
 use crate::extractor::Extractor;
 use crate::items::ItemAsset;
-use crate::measure::{BandRef, BandResults, RowPlace, RowValues, ScanScope, class_row, row};
+use crate::measure::{BandRef, ScanScope};
 use crate::pixel_index::{IndexRef, PixelIndex};
-use crate::selection::Selection;
 use crate::stages::Stage;
-use crate::{ClassRow, ExtractError, Row};
 
 /// What to measure of every unit.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -58,21 +58,6 @@ impl UnitOptions {
     }
 }
 
-/// What was measured.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct UnitRows {
-    /// Names of the bands, then of the indexes, that rows refer to.
-    pub bands: Vec<String>,
-    /// By parcel in file order, then by band; no bands of classes.
-    pub rows: Vec<Row>,
-    /// By parcel, band, then rising class.
-    pub classes: Vec<ClassRow>,
-    /// Parcels with rows.
-    pub parcels: u64,
-    /// Stored bytes of the blocks that were read.
-    pub bytes: u64,
-}
-
 /// A slice with its rasters open.
 pub(super) struct OpenSlice {
     pub(super) id: String,
@@ -83,21 +68,14 @@ pub(super) struct OpenSlice {
     grid: GeoBox,
 }
 
-/// Results of some parcels of a unit.
-struct Part<'a> {
-    selection: &'a Selection,
-    results: BandResults,
-    /// For each band of the unit, which of the results it is, with its scale.
-    bands: Vec<Option<(usize, &'a BandRef)>>,
-    /// Which of the results is the first index; the others follow.
-    first_index: usize,
-}
-
 /// Measures a unit over the parcels that it owns.
 ///
 /// A parcel that lies in one slice has the values of that slice; one that lies in several has those of
 /// all pixels, each place once, the first slice with a valid pixel first. A row is there for every
 /// owned parcel that shares an area with the unit's grids, with count 0 where nothing is valid.
+///
+/// `take` gets the rows while the unit is measured, each once, as many at a time as are about to be held, so that memory does not
+/// grow with the number of parcels. They come in no order beyond that of [`UnitRows`].
 ///
 /// # Errors
 /// [`ExtractError::is_own_fault`] tells errors of the unit alone (an asset that vanished, changed or
@@ -107,7 +85,8 @@ pub async fn measure_unit(
     sources: UnitSources<'_>,
     unit: &WorkUnit,
     options: &UnitOptions,
-) -> Result<UnitRows, ExtractError> {
+    take: &mut TakeRows<'_>,
+) -> Result<UnitTotal, ExtractError> {
     let slices = unit
         .items
         .iter()
@@ -121,6 +100,9 @@ pub async fn measure_unit(
         neighbours: unit.neighbours.clone(),
     };
     let parcels = extractor.unit_parcels(ground).await?;
+    let names = bands.iter().map(|band| band.name.clone());
+    let indexes = options.indexes.iter().map(|index| index.name.clone());
+    let names: Vec<String> = names.chain(indexes).collect();
     let mut parts = Vec::new();
     for (index, slice) in slices.iter().enumerate() {
         let selection = &parcels.by_slice[index];
@@ -134,13 +116,19 @@ pub async fn measure_unit(
             masks_classes: false,
         };
         let of_slice = |band: &StripBand| band.places[index].map(|own| (own, &slice.bands[own]));
-        parts.push(Part {
-            selection,
-            results: extractor
-                .scan_bands(&slice.bands, &slice.indexes, &scope)
-                .await?,
+        let columns = RowColumns {
             bands: bands.iter().map(of_slice).collect(),
             first_index: slice.bands.len(),
+            names: &names,
+            rule: extractor.options.rule,
+        };
+        let mut taker = RowTaker::new(&columns, extractor.meter(), take);
+        let (own_bands, own_indexes) = (&slice.bands, &slice.indexes);
+        let scanning = extractor.scan_bands(own_bands, own_indexes, &scope, Some(&mut taker));
+        parts.push(Part {
+            selection,
+            results: scanning.await?,
+            columns,
         });
     }
     if parcels.several.len() > 0 {
@@ -151,72 +139,22 @@ pub async fn measure_unit(
             bands: &bands,
             indexes: &indexes,
         };
-        let results = scan_strip(extractor, &slices, &wanted, &parcels.several).await?;
         let of_strip = |(index, band): (usize, &StripBand)| Some((index, band.reference(&slices)));
+        let columns = RowColumns {
+            bands: bands.iter().enumerate().map(of_strip).collect(),
+            first_index: bands.len(),
+            names: &names,
+            rule: extractor.options.rule,
+        };
+        let mut taker = RowTaker::new(&columns, extractor.meter(), take);
+        let results = scan_strip(extractor, &slices, &wanted, &parcels.several, &mut taker).await?;
         parts.push(Part {
             selection: &parcels.several,
             results,
-            bands: bands.iter().enumerate().map(of_strip).collect(),
-            first_index: bands.len(),
+            columns,
         });
     }
-    let names = bands.iter().map(|band| band.name.clone());
-    let indexes = options.indexes.iter().map(|index| index.name.clone());
-    let names = names.chain(indexes).collect();
-    let rows = || unit_rows(extractor, &parcels, names, &parts);
-    extractor.meter().measure(Stage::Statistics, rows)
-}
-
-/// Puts the results in the order of parcels.
-fn unit_rows(
-    extractor: &Extractor,
-    parcels: &UnitParcels,
-    names: Vec<String>,
-    parts: &[Part],
-) -> Result<UnitRows, ExtractError> {
-    let mut rows = UnitRows {
-        bands: names,
-        bytes: parts.iter().map(|part| part.results.bytes).sum(),
-        ..UnitRows::default()
-    };
-    let rule = extractor.options.rule;
-    for parcel in parcels.owned.iter() {
-        let Some(part) = parts.iter().find(|part| part.selection.contains(parcel)) else {
-            continue;
-        };
-        let number = parcel as usize;
-        if !part.results.is_on_grid(number) && !parcels.touches(parcel)? {
-            continue;
-        }
-        rows.parcels += 1;
-        for (index, place) in part.bands.iter().enumerate() {
-            let Some((own, band)) = place.filter(|(_, band)| band.is_measured) else {
-                continue;
-            };
-            let place = RowPlace {
-                parcel,
-                band: index as u32,
-            };
-            if band.is_class {
-                let classes = part.results.classes(number, own).iter();
-                rows.classes
-                    .extend(classes.map(|found| class_row(place, found)));
-            } else {
-                let result = part.results.of(number, own);
-                rows.rows.push(row(place, band.row_values(), result, rule));
-            }
-        }
-        for index in 0..rows.bands.len() - part.bands.len() {
-            let place = RowPlace {
-                parcel,
-                band: (part.bands.len() + index) as u32,
-            };
-            let result = part.results.of(number, part.first_index + index);
-            rows.rows
-                .push(row(place, RowValues::COMPUTED, result, rule));
-        }
-    }
-    Ok(rows)
+    remaining_rows(&parcels, &names, &parts, extractor.meter(), take)
 }
 
 async fn open_slice(

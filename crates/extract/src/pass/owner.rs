@@ -13,12 +13,12 @@ use std::cmp::Reverse;
 use geo::{Centroid, MapCoords};
 use geo_types::{Coord, LineString, MultiPolygon};
 use swath_grid::{Bounds, Crs, GeoBox, Point, Projector, Window};
-use swath_io::vector::ParcelSource;
 
 use super::lattice::{Union, union};
 use super::territory::{outline, to_degrees};
 use crate::ExtractError;
 use crate::extractor::MeasureOptions;
+use crate::parcel_shapes::ParcelShapes;
 use crate::placement::Placement;
 
 /// Points per edge of a grid, when its outline is brought to the CRS of the parcels.
@@ -68,7 +68,7 @@ impl Territory {
     pub(super) fn new(
         name: &str,
         grids: &[GeoBox],
-        parcels: &ParcelSource,
+        parcels: &ParcelShapes,
         options: &MeasureOptions,
     ) -> Result<Self, ExtractError> {
         let wrong = |reason: &str| ExtractError::Grid {
@@ -77,7 +77,7 @@ impl Territory {
         };
         let union = union(grids.iter())
             .ok_or_else(|| wrong("its slices do not lie on one lattice of pixels"))?;
-        let placement = Placement::new(&parcels.crs, &union.geobox, options, name)?;
+        let placement = Placement::new(&parcels.source().crs, &union.geobox, options, name)?;
         let crs = union.geobox.crs();
         let unit_m = if crs.is_geographic() {
             DEGREE_M
@@ -111,7 +111,7 @@ impl Territory {
     /// Where a vertex lies outside of the projection.
     pub(super) fn place(
         &self,
-        parcels: &ParcelSource,
+        parcels: &ParcelShapes,
         parcel: usize,
     ) -> Result<PlacedParcel, ExtractError> {
         let mut polygon = self.placement.place(parcels, parcel)?;
@@ -234,7 +234,7 @@ fn corners(window: &Window) -> Bounds {
 }
 
 /// Returns the rectangle around grids in the CRS of the parcels; endless where that cannot be said.
-fn near_bounds(grids: &[GeoBox], parcels: &ParcelSource, options: &MeasureOptions) -> Bounds {
+fn near_bounds(grids: &[GeoBox], parcels: &ParcelShapes, options: &MeasureOptions) -> Bounds {
     let everywhere = Bounds {
         min_x: f64::NEG_INFINITY,
         min_y: f64::NEG_INFINITY,
@@ -243,7 +243,7 @@ fn near_bounds(grids: &[GeoBox], parcels: &ParcelSource, options: &MeasureOption
     };
     let mut bounds = Bounds::empty();
     for grid in grids {
-        let Some(points) = outline_in(grid, &parcels.crs) else {
+        let Some(points) = outline_in(grid, &parcels.source().crs) else {
             return everywhere;
         };
         points.into_iter().for_each(|point| bounds.extend(point));
@@ -251,16 +251,16 @@ fn near_bounds(grids: &[GeoBox], parcels: &ParcelSource, options: &MeasureOption
     let (width, height) = (bounds.max_x - bounds.min_x, bounds.max_y - bounds.min_y);
     let mut margin_x = OUTLINE_MARGIN * width;
     let mut margin_y = OUTLINE_MARGIN * height;
-    if parcels.crs.is_geographic() {
+    if parcels.source().crs.is_geographic() {
         let latitude = bounds.max_y.abs().max(bounds.min_y.abs()).min(89.0);
         margin_y += options.buffer_m.abs() / DEGREE_M;
         margin_x += options.buffer_m.abs() / DEGREE_M / latitude.to_radians().cos();
     } else {
-        let buffer = options.buffer_m.abs() / parcels.crs.unit_to_metre();
+        let buffer = options.buffer_m.abs() / parcels.source().crs.unit_to_metre();
         // Metres of a projection may be longer than those on the ground, in 3857 by far.
         (margin_x, margin_y) = (margin_x + 4.0 * buffer, margin_y + 4.0 * buffer);
     }
-    let is_across = parcels.crs.is_geographic() && width > SPAN_MAX_DEGREES;
+    let is_across = parcels.source().crs.is_geographic() && width > SPAN_MAX_DEGREES;
     Bounds {
         min_x: if is_across {
             f64::NEG_INFINITY

@@ -14,7 +14,7 @@ use crate::measure::{
     is_same_layout, measured_places, position_of,
 };
 use crate::pixel_index::IndexRef;
-use crate::scan::{BandPlan, Scan, scan};
+use crate::scan::{BandPlan, HandOver, Scan, TakeResults, scan};
 use crate::selection::Selection;
 use crate::slices::{ScanSlice, ScanSource};
 use crate::units::BlockLayout;
@@ -119,7 +119,8 @@ pub(super) struct StripWanted<'a> {
     pub(super) indexes: &'a [IndexRef],
 }
 
-/// Measures parcels over all slices; results are in the order of the bands, then of the indexes.
+/// Measures parcels over all slices; results are in the order of the bands, then of the indexes, without
+/// what `taker` took on the way.
 ///
 /// # Errors
 /// Slices whose pixels do not fall on each other; blocks that cannot be read.
@@ -128,6 +129,7 @@ pub(super) async fn scan_strip(
     slices: &[OpenSlice],
     wanted: &StripWanted<'_>,
     parcels: &Arc<Selection>,
+    taker: &mut dyn TakeResults,
 ) -> Result<BandResults, ExtractError> {
     let bands = wanted.bands.len();
     let mut results = BandResults::new(bands + wanted.indexes.len());
@@ -139,7 +141,11 @@ pub(super) async fn scan_strip(
             .await?;
         let of_indexes = group.indexes.iter().map(|index| bands + index);
         let places: Vec<usize> = measured_places(&group.members).chain(of_indexes).collect();
-        results.put(scan(&plan, &table).await?, &places);
+        let hand_over = HandOver {
+            places: &places,
+            taker: &mut *taker,
+        };
+        results.put(scan(&plan, &table, Some(hand_over)).await?, &places);
     }
     Ok(results)
 }
@@ -255,7 +261,7 @@ fn plan(
         slices: scan_slices.into(),
         bands: bands.collect(),
         indexes: indexes.collect(),
-        parcels: extractor.parcels.parcels.len(),
+        parcels: extractor.parcels.len(),
         selection: None,
         rule: extractor.options.rule,
         threads: extractor.options.threads,

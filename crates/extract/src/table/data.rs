@@ -28,7 +28,7 @@ use crate::ExtractError;
 use crate::stages::{Stage, StageMeter};
 
 /// Rows that are sorted in memory; about 250 bytes each.
-const RUN_ROWS: usize = 200_000;
+const RUN_ROWS: usize = 32_768;
 
 /// Gathers the rows of one data file.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! Registered items, their rasters and parcels for the tests of units of work.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -123,7 +124,7 @@ impl Archive {
         found.items
     }
 
-    /// Measures one unit.
+    /// Measures one unit: all its rows, by parcel and band.
     pub async fn measure(
         &self,
         extractor: &Extractor,
@@ -136,7 +137,22 @@ impl Archive {
             viewer: &viewer,
             resource: &resource,
         };
-        measure_unit(extractor, sources, unit, options).await
+        let mut all = UnitRows::default();
+        let mut take = |some: UnitRows| {
+            all.bands = some.bands;
+            all.rows.extend(some.rows);
+            all.classes.extend(some.classes);
+            Ok(())
+        };
+        let total = measure_unit(extractor, sources, unit, options, &mut take).await?;
+        all.rows.sort_by_key(|row| (row.parcel, row.band));
+        // Stable: classes of a parcel come rising.
+        all.classes.sort_by_key(|row| (row.parcel, row.band));
+        let parcels: BTreeSet<u32> = all.rows.iter().map(|row| row.parcel).collect();
+        if !parcels.is_empty() {
+            assert_eq!(total.parcels, parcels.len() as u64);
+        }
+        Ok(all)
     }
 
     /// Measures all units of the items.

@@ -40,6 +40,7 @@ mod repair;
 mod report;
 pub mod set;
 mod shape;
+mod shape_file;
 mod shapefile;
 mod source;
 pub mod tiles;
@@ -58,6 +59,7 @@ pub use overlap::{Overlap, Overlaps, SameGeometry};
 pub use parcels::{ParcelRing, Parcels, StringColumn};
 pub use project::{densify, project_parcel};
 pub use report::{ParcelReport, Problem, ProblemKind, Skipped};
+pub use shape_file::ShapeFile;
 pub use source::{FieldInfo, ParcelGeometry, ParcelOptions, ParcelSource, ValueKind, read_parcels};
 
 #[cfg(test)]

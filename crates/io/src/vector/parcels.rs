@@ -52,25 +52,19 @@ pub struct ParcelRing<'a> {
 impl Parcels {
     /// Returns the number of parcels.
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.ids.len()
     }
 
     /// Frees the coordinates; ids and number stay, and every polygon is empty from now on.
     pub fn drop_geometry(&mut self) {
         self.blocks = Vec::new();
         self.rings = Vec::new();
-        self.places.iter_mut().for_each(|place| {
-            *place = Place {
-                block: 0,
-                coord: 0,
-                ring: 0,
-            }
-        });
+        self.places = Vec::new();
     }
 
     /// True where there is no parcel.
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.ids.is_empty()
     }
 
     /// Returns the id of a parcel.
@@ -84,7 +78,12 @@ impl Parcels {
 
     /// Returns the rings of a parcel without a copy, each shell before its holes.
     pub fn rings(&self, index: usize) -> impl Iterator<Item = ParcelRing<'_>> {
-        let place = self.places[index];
+        // There is none once shapes were dropped.
+        let place = self.places.get(index).copied().unwrap_or(Place {
+            block: 0,
+            coord: 0,
+            ring: 0,
+        });
         let ring_end = self
             .places
             .get(index + 1)
@@ -115,33 +114,12 @@ impl Parcels {
 
     /// Returns where a parcel of a set of points is, `None` where it has no place or is a polygon.
     pub fn point(&self, index: usize) -> Option<[f64; 2]> {
-        let mut rings = self.rings(index);
-        match (rings.next(), rings.next()) {
-            (Some(ring), None) if ring.coords.len() == 1 => Some(ring.coords[0]),
-            _ => None,
-        }
+        point_of(self.rings(index))
     }
 
     /// Returns the bounds of a parcel in the CRS of the source, `None` where it is empty.
     pub fn bounds(&self, index: usize) -> Option<Bounds> {
-        let mut bounds: Option<Bounds> = None;
-        for &[x, y] in self
-            .rings(index)
-            .filter(|ring| ring.is_shell)
-            .flat_map(|ring| ring.coords)
-        {
-            let all = bounds.get_or_insert(Bounds {
-                min_x: x,
-                min_y: y,
-                max_x: x,
-                max_y: y,
-            });
-            all.min_x = all.min_x.min(x);
-            all.min_y = all.min_y.min(y);
-            all.max_x = all.max_x.max(x);
-            all.max_y = all.max_y.max(y);
-        }
-        bounds
+        bounds_of(self.rings(index))
     }
 
     /// Returns the ids and polygons in file order.
@@ -219,6 +197,35 @@ pub(super) fn multi_polygon<'a>(rings: impl Iterator<Item = ParcelRing<'a>>) -> 
         polygons.push(Polygon::new(shell, holes));
     }
     MultiPolygon(polygons)
+}
+
+/// Returns where the only vertex of the only ring is.
+pub(super) fn point_of<'a>(mut rings: impl Iterator<Item = ParcelRing<'a>>) -> Option<[f64; 2]> {
+    match (rings.next(), rings.next()) {
+        (Some(ring), None) if ring.coords.len() == 1 => Some(ring.coords[0]),
+        _ => None,
+    }
+}
+
+/// Returns the bounds of the shells.
+pub(super) fn bounds_of<'a>(rings: impl Iterator<Item = ParcelRing<'a>>) -> Option<Bounds> {
+    let mut bounds: Option<Bounds> = None;
+    for &[x, y] in rings
+        .filter(|ring| ring.is_shell)
+        .flat_map(|ring| ring.coords)
+    {
+        let all = bounds.get_or_insert(Bounds {
+            min_x: x,
+            min_y: y,
+            max_x: x,
+            max_y: y,
+        });
+        all.min_x = all.min_x.min(x);
+        all.min_y = all.min_y.min(y);
+        all.max_x = all.max_x.max(x);
+        all.max_y = all.max_y.max(y);
+    }
+    bounds
 }
 
 /// Strings of a column, end to end in memory.
