@@ -14,6 +14,7 @@
 
 mod encode;
 mod from_raster;
+mod grid_rows;
 mod ifd;
 mod metadata;
 mod overview;
@@ -25,6 +26,8 @@ mod verdict;
 mod write;
 
 pub use from_raster::RasterRows;
+pub use grid_rows::GridRows;
+pub(crate) use grid_rows::ReadWindow;
 pub use spec::{
     AreaOrPoint, BandSpec, CogError, CogOptions, CogReport, CogSpec, ColorInterpretation,
     Compression, OverviewRule, RowSource, Rows,

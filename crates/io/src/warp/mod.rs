@@ -19,4 +19,3 @@ pub use block_cache::BlockCache;
 pub use options::{ERROR_PX_DEFAULT, READ_BYTES_MAX, ReadOptions};
 pub use reader::{WarpReader, read, read_sharing};
 pub use rows::{WarpRows, warp_spec};
-pub(crate) use rows::{any_valid, put_nodata};

@@ -1,15 +1,14 @@
 //! A warped raster as rows for the COG writer.
 
-use std::error::Error;
 use std::sync::Arc;
 
 use swath_grid::{GeoBox, Window};
-use swath_raster::{Mask, RasterBand, Sample, for_pixels};
+use swath_raster::RasterBand;
 
 use super::options::ReadOptions;
 use super::reader::WarpReader;
 use crate::IoError;
-use crate::cog::{CogSpec, ColorInterpretation, RowSource, Rows};
+use crate::cog::{CogSpec, ColorInterpretation, GridRows, ReadWindow};
 use crate::raster::GeoTiff;
 
 /// Returns what a COG of `raster` on `geobox` says: as the raster itself, on another grid.
@@ -46,14 +45,13 @@ pub fn warp_spec(
     })
 }
 
-/// Warps strip by strip, on a runtime, from the thread that writes.
-#[derive(Debug)]
-pub struct WarpRows {
-    reader: WarpReader,
-    width: u32,
-    nodata: Option<f64>,
-    has_mask: bool,
-    runtime: tokio::runtime::Handle,
+/// Warps strip by strip.
+pub type WarpRows = GridRows<WarpReader>;
+
+impl ReadWindow for WarpReader {
+    async fn read_window(&mut self, window: Window) -> Result<Vec<RasterBand>, IoError> {
+        Self::read_window(self, window).await
+    }
 }
 
 impl WarpRows {
@@ -70,77 +68,7 @@ impl WarpRows {
         spec: &CogSpec,
         options: &ReadOptions,
     ) -> Result<Self, IoError> {
-        Ok(Self {
-            reader: WarpReader::new(raster, &spec.geobox, options)?,
-            width: spec.geobox.size().width,
-            nodata: spec.nodata,
-            has_mask: spec.has_mask,
-            runtime: tokio::runtime::Handle::current(),
-        })
+        let reader = WarpReader::new(raster, &spec.geobox, options)?;
+        Ok(Self::of(reader, spec))
     }
-}
-
-impl RowSource for WarpRows {
-    fn read_rows(
-        &mut self,
-        first_row: u32,
-        rows: u32,
-    ) -> Result<Rows, Box<dyn Error + Send + Sync>> {
-        let window = Window {
-            col: 0,
-            row: first_row,
-            width: self.width,
-            height: rows,
-        };
-        let runtime = self.runtime.clone();
-        let mut bands = runtime.block_on(self.reader.read_window(window))?;
-        if let Some(nodata) = self.nodata {
-            bands.iter_mut().for_each(|band| put_nodata(band, nodata));
-        }
-        let mask = self
-            .has_mask
-            .then(|| any_valid(&bands, window.len() as usize));
-        Ok(Rows {
-            bands: bands.into_iter().map(|band| band.pixels).collect(),
-            mask,
-        })
-    }
-}
-
-/// Writes `nodata` where a band is not valid, and the next value where a valid one equals it.
-pub(crate) fn put_nodata(band: &mut RasterBand, nodata: f64) {
-    fn put<T: Sample>(values: &mut [T], mask: &Mask, nodata: f64) {
-        let Some(nodata) = T::from_f64(nodata) else {
-            return;
-        };
-        let beside = T::from_f64(nodata.to_f64() + 1.0)
-            .or_else(|| T::from_f64(nodata.to_f64() - 1.0))
-            .unwrap_or(nodata);
-        for (index, value) in values.iter_mut().enumerate() {
-            if !mask.is_valid(index) {
-                *value = nodata;
-            } else if *value == nodata {
-                *value = beside;
-            }
-        }
-    }
-    let RasterBand { pixels, mask } = band;
-    for_pixels!(pixels, values => put(values, mask, nodata));
-}
-
-/// Returns 255 where any band is valid.
-pub(crate) fn any_valid(bands: &[RasterBand], len: usize) -> Vec<u8> {
-    let mut flags = vec![0u8; len];
-    for band in bands {
-        match &band.mask {
-            Mask::All => return vec![255; len],
-            Mask::None => {}
-            Mask::Pixels(valid) => {
-                for (flag, valid) in flags.iter_mut().zip(valid) {
-                    *flag |= if *valid { 255 } else { 0 };
-                }
-            }
-        }
-    }
-    flags
 }
