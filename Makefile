@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check format bench soak test-clients
+.PHONY: help demo build test check format bench soak test-clients test-sql
 
 LANE := scripts/lane.sh
 SWATH := target/release/swath
@@ -68,3 +68,8 @@ soak: ## Property tests with many cases (SOAK_CASES=20000), ingest and extractio
 test-clients: build ## Clients we did not write against our server: validators, pystac-client, rustac, EODAG, schemathesis, QGIS, MapProxy
 	@scripts/setup.sh clients
 	@target/venv/bin/python -m pytest tests/test_stac_api.py tests/test_ows.py tests/test_gis_clients.py -q
+
+test-sql: ## `swath sql`, also beside DuckDB; not in `make test`: its engine takes some ten minutes of processor more to compile
+	@scripts/setup.sh test
+	@$(LANE) "tests of sql" env CARGO_PROFILE_DEV_DEBUG=0 cargo test --target-dir target/sql-test -p swath-cli --features sql --bins --test it -- sql
+	@$(LANE) "sql beside DuckDB" env SWATH_BIN=$(CURDIR)/target/sql-test/debug/swath target/venv/bin/python -m pytest tests/test_sql.py -q

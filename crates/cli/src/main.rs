@@ -84,6 +84,8 @@ enum Command {
     Parcels(command::parcels::ParcelsCommand),
     /// Show the season of one parcel: rows, indices, means over periods, or a picture
     Series(command::series::SeriesArgs),
+    /// Ask extract tables and parcel sets in SQL
+    Sql(command::sql::SqlArgs),
     /// One parcel through the season: images side by side, a GeoTIFF stack or a list
     Chips(command::chips::ChipsArgs),
     /// Answer over HTTP: STAC API and the other faces of the catalogue
@@ -106,7 +108,7 @@ enum Command {
 }
 
 /// Longest wait for threads that clean up after themselves.
-const SHUTDOWN_MAX: std::time::Duration = std::time::Duration::from_secs(10);
+pub(crate) const SHUTDOWN_MAX: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Keeps the memory that threads free within reach of each other: with an arena for every thread,
 /// 100,000 parcels take half as much again, for no time won.
@@ -227,6 +229,7 @@ async fn run_command(context: &config::Context, command: Command) -> anyhow::Res
         Command::Search(args) => command::search::run(context, args).await,
         Command::Parcels(args) => command::parcels::run(context, args).await,
         Command::Series(args) => command::series::run(context, args).await,
+        Command::Sql(args) => command::sql::run(context, args).await,
         Command::Chips(args) => command::chips::run(context, args).await,
         Command::Serve(args) => command::serve::run(context, args).await,
         Command::Token(command) => command::token::run(context, command),

@@ -25,6 +25,7 @@ pub mod search;
 pub mod series;
 pub mod serve;
 pub mod simulate;
+pub mod sql;
 pub mod table;
 pub mod task;
 pub mod token;

@@ -28,6 +28,7 @@ fn help_lists_the_commands() {
       search       Search items in the catalogue or in a remote STAC API
       parcels      Look at parcel files, import them into sets, list the sets
       series       Show the season of one parcel: rows, indices, means over periods, or a picture
+      sql          Ask extract tables and parcel sets in SQL
       chips        One parcel through the season: images side by side, a GeoTIFF stack or a list
       serve        Answer over HTTP: STAC API and the other faces of the catalogue
       token        Make, list and end the tokens that the server lets in

@@ -12,6 +12,7 @@ mod ingest;
 mod parcels;
 mod program;
 mod scrub;
+mod sql;
 mod table;
 mod table_chaos;
 mod table_copy;
