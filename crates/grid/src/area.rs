@@ -73,19 +73,40 @@ pub fn bbox_of(geobox: &GeoBox) -> Result<Option<Bbox>, GridError> {
 /// Where positions in the CRS cannot be computed.
 pub fn bounds_of(bbox: &Bbox, crs: &Crs) -> Result<Option<Bounds>, GridError> {
     let degrees = Crs::parse("OGC:CRS84")?;
-    let forward = Projector::new(&degrees, crs, &anything())?;
-    let width = match bbox.east - bbox.west {
-        width if width < 0.0 => width + 360.0,
-        width => width,
+    let around = match bbox.east < bbox.west {
+        true => 360.0,
+        false => 0.0,
     };
+    let bounds = Bounds {
+        min_x: bbox.west,
+        min_y: bbox.south,
+        max_x: bbox.east + around,
+        max_y: bbox.north,
+    };
+    bounds_between(&bounds, &degrees, crs)
+}
+
+/// Returns the rectangle in `to` that holds a rectangle in `from`, as far as its positions can be
+/// computed; `None` where none can. Longitudes beyond 180 degrees go on around the Earth.
+///
+/// # Errors
+/// Where positions in one of the CRS cannot be computed.
+pub fn bounds_between(
+    rectangle: &Bounds,
+    from: &Crs,
+    to: &Crs,
+) -> Result<Option<Bounds>, GridError> {
+    let forward = Projector::new(from, to, &anything())?;
+    let width = rectangle.max_x - rectangle.min_x;
+    let height = rectangle.max_y - rectangle.min_y;
     let steps = f64::from(LATTICE_SIDE - 1);
     let mut bounds = Bounds::empty();
     for row in 0..LATTICE_SIDE {
         for col in 0..LATTICE_SIDE {
-            let x = bbox.west + width * f64::from(col) / steps;
-            let y = bbox.south + (bbox.north - bbox.south) * f64::from(row) / steps;
+            let x = rectangle.min_x + width * f64::from(col) / steps;
+            let y = rectangle.min_y + height * f64::from(row) / steps;
             // Across the antimeridian the rectangle goes on as it began.
-            let x = if x > 180.0 && !crs.is_geographic() {
+            let x = if x > 180.0 && from.is_geographic() && !to.is_geographic() {
                 x - 360.0
             } else {
                 x

@@ -12,7 +12,7 @@ mod projector;
 mod tile_matrix_set;
 mod transform;
 
-pub use area::{bbox_of, bounds_of};
+pub use area::{bbox_of, bounds_between, bounds_of};
 pub use axis_order::{AxisOrder, axis_order};
 pub use crs::{Crs, GeoKeyTags, GeoKeyValue, GeoKeys};
 pub use error::{GridError, GridErrorKind};

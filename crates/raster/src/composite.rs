@@ -2,8 +2,84 @@
 
 use std::cmp::Ordering;
 use std::ops::Range;
+use std::str::FromStr;
+
+use thiserror::Error;
 
 use crate::{DataType, Mask, Pixels, RasterBand, Sample, for_pixels};
+
+/// Names of a band of near infrared: its common name, then those of Sentinel-2.
+pub const INFRARED_BANDS: [&str; 3] = ["nir", "B08", "B8A"];
+/// Names of a band of red light, likewise.
+pub const RED_BANDS: [&str; 2] = ["red", "B04"];
+/// Classes of Sentinel-2's scene classification that are dropped where none are named: no data,
+/// saturated, cloud shadow, cloud of medium and high probability, cirrus.
+pub const SCL_DROPPED: &str = "0,1,3,8,9,10";
+
+/// How the dates of a composite become one value, by the name that users write.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum CompositeMethod {
+    /// `newest`: all bands of the newest date.
+    Newest,
+    /// `least-cloud`: all bands of the date with the fewest clouds.
+    LeastCloud,
+    /// `mean` of each band.
+    Mean,
+    /// `median` of each band.
+    Median,
+    /// `p0` to `p100`: percentile of each band.
+    Percentile(f64),
+    /// `max-ndvi`: all bands of the greenest date.
+    MaxNdvi,
+}
+
+/// A text that names no method.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "'{text}' is no method; there are newest, least-cloud, mean, median, p0 to p100 and max-ndvi"
+)]
+pub struct CompositeMethodError {
+    text: String,
+}
+
+impl FromStr for CompositeMethod {
+    type Err = CompositeMethodError;
+
+    fn from_str(text: &str) -> Result<Self, CompositeMethodError> {
+        let percent = text
+            .strip_prefix('p')
+            .and_then(|number| number.parse::<f64>().ok());
+        match (text, percent) {
+            ("newest", _) => Ok(Self::Newest),
+            ("least-cloud", _) => Ok(Self::LeastCloud),
+            ("mean", _) => Ok(Self::Mean),
+            ("median", _) => Ok(Self::Median),
+            ("max-ndvi", _) => Ok(Self::MaxNdvi),
+            (_, Some(percent)) if (0.0..=100.0).contains(&percent) => Ok(Self::Percentile(percent)),
+            _ => Err(CompositeMethodError {
+                text: text.to_owned(),
+            }),
+        }
+    }
+}
+
+impl CompositeMethod {
+    /// Returns the rule for slices that come from the newest on, or, for `least-cloud`, from the
+    /// clearest on. `position` says where one of some names stands among their bands; `None` where the
+    /// method needs [`INFRARED_BANDS`] and [`RED_BANDS`] and one of them is missing.
+    pub fn rule(self, position: impl Fn(&[&str]) -> Option<usize>) -> Option<CompositeRule> {
+        Some(match self {
+            Self::Newest | Self::LeastCloud => CompositeRule::First,
+            Self::Mean => CompositeRule::Mean,
+            Self::Median => CompositeRule::Median,
+            Self::Percentile(percent) => CompositeRule::Percentile(percent),
+            Self::MaxNdvi => CompositeRule::MaxIndex {
+                plus: position(&INFRARED_BANDS)?,
+                minus: position(&RED_BANDS)?,
+            },
+        })
+    }
+}
 
 /// How one value comes of those of many slices; what is not valid never counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -226,6 +302,22 @@ mod tests {
         let slices = slices();
         let slices: Vec<&[RasterBand]> = slices.iter().map(Vec::as_slice).collect();
         composite(&slices, 0..3, rule)
+    }
+
+    #[test]
+    fn methods_are_named() {
+        let read = |text: &str| text.parse::<CompositeMethod>();
+        assert_eq!(read("p25"), Ok(CompositeMethod::Percentile(25.0)));
+        assert_eq!(read("max-ndvi"), Ok(CompositeMethod::MaxNdvi));
+        for bad in ["", "p", "p101", "pnan", "Median", "best"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+        let of = |names: &[&str]| (names[0] == "nir").then_some(3);
+        assert_eq!(CompositeMethod::MaxNdvi.rule(of), None);
+        let both = |names: &[&str]| Some(usize::from(names[0] == "nir"));
+        let greenest = CompositeRule::MaxIndex { plus: 1, minus: 0 };
+        assert_eq!(CompositeMethod::MaxNdvi.rule(both), Some(greenest));
+        assert_eq!(CompositeMethod::Mean.rule(of), Some(CompositeRule::Mean));
     }
 
     #[test]

@@ -19,7 +19,10 @@ mod style;
 mod warp;
 
 pub use canvas::{Area, Canvas, Letters, Rgb};
-pub use composite::{CompositeRule, composite};
+pub use composite::{
+    CompositeMethod, CompositeMethodError, CompositeRule, INFRARED_BANDS, RED_BANDS, SCL_DROPPED,
+    composite,
+};
 pub use coverage::{CoverageMask, CoverageRule, CoverageRun, coverage};
 pub use encode::{EncodeError, encode_npy};
 pub use expression::{

@@ -8,6 +8,7 @@
 //! [`router`] puts the faces together and lays around them, from the outside in: request id and
 //! measurement, CORS, the shape of failures, compression, the catch for panics, the time limit.
 
+mod asker;
 mod body;
 mod cbm;
 mod chunks;
@@ -18,12 +19,14 @@ mod map;
 mod metrics;
 mod objects;
 mod odata;
+mod ogc;
 mod openapi;
 mod ows;
 mod parcels;
 mod portal;
 mod preconditions;
 mod products;
+mod query;
 mod resto;
 mod server;
 mod stac;

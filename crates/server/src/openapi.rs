@@ -21,6 +21,7 @@ const PARTS: &[&str] = &[
     include_str!("../openapi/query.json"),
     include_str!("../openapi/ows.json"),
     include_str!("../openapi/tiles.json"),
+    include_str!("../openapi/ogc.json"),
 ];
 /// How long clients may keep it: it changes with the program only.
 const CACHE_CONTROL: &str = "max-age=3600";

@@ -15,10 +15,11 @@ use tower_http::cors::{Any, CorsLayer};
 
 use crate::error::{self, RenderProblem};
 use crate::links::BaseUrlError;
+use crate::map::MOSAIC;
 use crate::state::AppState;
 use crate::tokens::TokenError;
 use crate::{
-    cbm, guard, metrics, objects, odata, openapi, ows, parcels, portal, resto, stac, tiles,
+    cbm, guard, metrics, objects, odata, ogc, openapi, ows, parcels, portal, resto, stac, tiles,
 };
 
 /// Path prefix of each face and how it writes failed requests; all others write JSON.
@@ -26,6 +27,7 @@ const FACES: &[(&str, RenderProblem)] = &[
     ("/stac", error::render_json),
     ("/resto", resto::render_problem),
     ("/odata", odata::render_problem),
+    ("/ogc", ogc::render_problem),
     ("/ows", ows::render_problem),
     ("/wmts", ows::render_problem),
 ];
@@ -108,7 +110,8 @@ pub fn router(state: AppState) -> Router {
         .merge(parcels::routes(&state.limits))
         .merge(cbm::routes())
         .merge(tiles::routes())
-        .merge(ows::routes());
+        .merge(ows::routes())
+        .merge(ogc::routes());
     // Each layer lies around those before it.
     faces
         .fallback(async || axum::http::StatusCode::NOT_FOUND)
@@ -133,6 +136,9 @@ fn cors() -> CorsLayer {
         header::CONTENT_RANGE,
         header::ACCEPT_RANGES,
         REQUEST_ID,
+        MOSAIC,
+        ogc::CONTENT_CRS,
+        ogc::CONTENT_BBOX,
     ];
     let sent = [
         header::AUTHORIZATION,

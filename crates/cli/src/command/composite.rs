@@ -6,7 +6,6 @@
 
 use std::cmp::Reverse;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use anyhow::{Context as _, Result};
 use futures::{StreamExt, TryStreamExt};
@@ -16,10 +15,12 @@ use swath_extract::{
 use swath_grid::GeoBox;
 use swath_io::cog::{AreaOrPoint, BandSpec, CogSpec, write_cog};
 use swath_io::{CompositeOptions, CompositeRows, ERROR_PX_DEFAULT};
-use swath_raster::{CompositeRule, DataType, Resampling, can_hold};
+use swath_raster::{
+    CompositeMethod, CompositeRule, DataType, INFRARED_BANDS, RED_BANDS, Resampling, SCL_DROPPED,
+    can_hold,
+};
 
 use crate::command::cog_args::CogArgs;
-use crate::command::extract::SCL_DROPPED;
 use crate::command::extract::flat::{Narrowing, find_registered, parse_interval};
 use crate::command::grid_args::GridArgs;
 use crate::command::measure_args::parse_classes;
@@ -28,10 +29,6 @@ use crate::error::UsageError;
 
 /// Items that are opened side by side.
 const OPEN_AT_ONCE: usize = 16;
-/// Names of the two bands of the vegetation index: common names, and those of Sentinel-2.
-const INFRARED: [&str; 3] = ["nir", "B08", "B8A"];
-const RED: [&str; 2] = ["red", "B04"];
-
 /// Arguments of `swath composite`.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("images").required(true).args(["collection", "items"]))]
@@ -53,7 +50,7 @@ pub struct CompositeArgs {
     bands: Vec<String>,
     /// newest, least-cloud, mean, median, pN (as p25) or max-ndvi
     #[arg(long, value_name = "METHOD", default_value = "median")]
-    method: Method,
+    method: CompositeMethod,
     /// Drop pixels of these classes of the item's scene classification (SCL), and its nodata
     #[arg(long, value_name = "CLASSES", num_args = 0..=1, default_missing_value = SCL_DROPPED)]
     mask_scl: Option<String>,
@@ -76,38 +73,6 @@ pub struct CompositeArgs {
     output: PathBuf,
     #[command(flatten)]
     cog: CogArgs,
-}
-
-/// How slices become a picture, as typed.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Method {
-    Newest,
-    LeastCloud,
-    Mean,
-    Median,
-    Percentile(f64),
-    MaxNdvi,
-}
-
-impl FromStr for Method {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let percent = text
-            .strip_prefix('p')
-            .and_then(|number| number.parse::<f64>().ok());
-        match (text, percent) {
-            ("newest", _) => Ok(Self::Newest),
-            ("least-cloud", _) => Ok(Self::LeastCloud),
-            ("mean", _) => Ok(Self::Mean),
-            ("median", _) => Ok(Self::Median),
-            ("max-ndvi", _) => Ok(Self::MaxNdvi),
-            (_, Some(percent)) if (0.0..=100.0).contains(&percent) => Ok(Self::Percentile(percent)),
-            _ => Err(format!(
-                "'{text}' is no method; there are newest, least-cloud, mean, median, p0 to p100 and max-ndvi"
-            )),
-        }
-    }
 }
 
 /// Runs the command.
@@ -197,10 +162,10 @@ async fn open_items(context: &Context, args: &CompositeArgs) -> Result<Vec<ItemS
 }
 
 /// Brings items into the order in which they count.
-fn order(items: &mut [ItemSlice], method: Method) {
+fn order(items: &mut [ItemSlice], method: CompositeMethod) {
     items.sort_by(|one, two| {
         let newest = (Reverse(one.datetime), &one.id).cmp(&(Reverse(two.datetime), &two.id));
-        if method != Method::LeastCloud {
+        if method != CompositeMethod::LeastCloud {
             return newest;
         }
         let cover = |item: &ItemSlice| item.cloud_cover.unwrap_or(f64::INFINITY);
@@ -208,39 +173,31 @@ fn order(items: &mut [ItemSlice], method: Method) {
     });
 }
 
-fn rule(items: &[ItemSlice], method: Method) -> Result<CompositeRule, UsageError> {
-    Ok(match method {
-        Method::Newest => CompositeRule::First,
-        Method::LeastCloud => {
-            if let Some(item) = items.iter().find(|item| item.cloud_cover.is_none()) {
-                let reason = "says nothing of clouds (eo:cloud_cover); choose another --method";
-                return Err(UsageError(format!("item {} {reason}", item.id)));
-            }
-            CompositeRule::First
-        }
-        Method::Mean => CompositeRule::Mean,
-        Method::Median => CompositeRule::Median,
-        Method::Percentile(percent) => CompositeRule::Percentile(percent),
-        Method::MaxNdvi => CompositeRule::MaxIndex {
-            plus: position(&items[0], &INFRARED)?,
-            minus: position(&items[0], &RED)?,
-        },
+fn rule(items: &[ItemSlice], method: CompositeMethod) -> Result<CompositeRule, UsageError> {
+    if method == CompositeMethod::LeastCloud
+        && let Some(item) = items.iter().find(|item| item.cloud_cover.is_none())
+    {
+        let reason = "says nothing of clouds (eo:cloud_cover); choose another --method";
+        return Err(UsageError(format!("item {} {reason}", item.id)));
+    }
+    let first = &items[0];
+    method.rule(|names| position(first, names)).ok_or_else(|| {
+        UsageError(format!(
+            "max-ndvi needs a band {} and a band {}: among the bands are {}",
+            INFRARED_BANDS.join(" or "),
+            RED_BANDS.join(" or "),
+            first.names.join(", ")
+        ))
     })
 }
 
-fn position(item: &ItemSlice, names: &[&str]) -> Result<usize, UsageError> {
+fn position(item: &ItemSlice, names: &[&str]) -> Option<usize> {
     let is_one = |index: &usize| {
         let common = item.common_names[*index].as_deref();
         names.contains(&item.names[*index].as_str())
             || common.is_some_and(|name| names.contains(&name))
     };
-    (0..item.names.len()).find(is_one).ok_or_else(|| {
-        UsageError(format!(
-            "max-ndvi needs a band {}: among the bands are {}",
-            names.join(" or "),
-            item.names.join(", ")
-        ))
-    })
+    (0..item.names.len()).find(is_one)
 }
 
 /// Stored values, unless items are scaled differently, or an index needs what an offset hides.

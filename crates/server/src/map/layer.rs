@@ -123,6 +123,8 @@ pub(super) struct MapItem {
     pub(super) bands: Vec<ItemBand>,
     pub(super) datetime: Option<DateTime<Utc>>,
     pub(super) bbox: Option<Bbox>,
+    /// `eo:cloud_cover`, in percent.
+    pub(super) cloud_cover: Option<f64>,
 }
 
 impl MapItem {
@@ -133,6 +135,11 @@ impl MapItem {
             etag: stored.etag,
             datetime: swath_stac::item_datetime(&item),
             bands: item_bands(&item),
+            cloud_cover: item
+                .properties
+                .additional_fields
+                .get("eo:cloud_cover")
+                .and_then(Value::as_f64),
             bbox: item
                 .bbox
                 .and_then(|bbox| bbox_of_numbers(&Vec::<f64>::from(bbox))),

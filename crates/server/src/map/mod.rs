@@ -2,12 +2,15 @@
 //!
 //! 1. [`request`]: what a protocol asks for, as a [`MapRequest`].
 //! 2. [`layer`]: the layer of that name, with its [`bands`] and [`styles`].
-//! 3. [`mosaic`]: items of the layer onto the grid, through [`rasters`] that stay open. [`read_map`]
-//!    ends here, with values.
+//! 3. [`selection`]: the items; [`mosaic`]: those items onto the grid, through [`rasters`] that stay open, or
+//!    [`composite`]: many dates to one. [`read_map`] ends here, with values.
 //! 4. [`render`]: expressions, [`painting`], and the file of the picture; [`geotiff`] for values.
-//! 5. [`failure`]: why there is no map; each protocol has words of its own for it.
+//! 5. [`answer`]: the picture over HTTP. [`tile_sets`]: in which sets of tiles a layer is offered.
+//! 6. [`failure`]: why there is no map; each protocol has words of its own for it.
 
+mod answer;
 mod bands;
+mod composite;
 mod failure;
 mod geotiff;
 mod layer;
@@ -16,8 +19,12 @@ mod painting;
 mod rasters;
 mod render;
 mod request;
+mod selection;
 mod styles;
+mod tile_sets;
 
+pub(crate) use answer::{MOSAIC, answer_map, put_cut};
+pub(crate) use composite::CompositeChoice;
 pub(crate) use failure::MapFailure;
 pub(crate) use layer::{Layer, LayerBand, Legend, StyleInfo, layer, layers, tile_matrix_sets};
 pub(crate) use mosaic::{BLOCKS_BYTES_MAX, ReadRequest, VALUES_AT_ONCE_MAX, ValueKind, read_map};
@@ -25,3 +32,4 @@ pub(crate) use painting::KnownRanges;
 pub(crate) use rasters::OpenRasters;
 pub(crate) use render::prepare_map;
 pub(crate) use request::{Background, ImageFormat, MapImage, MapRequest, StyleChoice, TimeChoice};
+pub(crate) use tile_sets::{Limits, sets_of};

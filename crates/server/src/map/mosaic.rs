@@ -1,28 +1,20 @@
 //! The values of a layer on a grid: items one after the other, the newest first, until every pixel has
-//! values.
+//! values; page by page where there are many.
 
 use futures::future::try_join_all;
 use swath_access::Viewer;
-use swath_grid::{GeoBox, bbox_of};
+use swath_grid::{GeoBox, Point, Size, bbox_of};
 use swath_io::{GeoTiff, ReadOptions};
 use swath_raster::{DataType, Mask, Pixels, Raster, RasterBand, Resampling, Sample, for_pixels};
-use swath_stac::ItemSearch;
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::bands::{ItemBand, find_band};
+use super::composite::{CompositeChoice, read_composite};
 use super::failure::shown;
-use super::layer::{FoundLayer, MapItem, find_layer};
+use super::layer::{FoundLayer, MapItem};
+use super::selection::{MOSAIC_ITEMS_MAX, Selected, Sought, check_size, next_page, select};
 use super::{MapFailure, TimeChoice, rasters};
 use crate::state::AppState;
 
-/// Most items that one picture is made of; what further ones would fill stays empty.
-pub(crate) const ITEMS_MAX: u32 = 48;
-/// Longest side of a picture, in pixels.
-pub(crate) const SIDE_MAX_PX: u32 = 8_192;
-/// Most pixels of a picture.
-pub(crate) const PIXELS_MAX: u64 = 16 << 20;
-/// Most values of an answer: pixels times bands.
-const VALUES_MAX: u64 = 64 << 20;
 /// Decoded blocks that are kept for all requests, in bytes.
 pub(crate) const BLOCKS_BYTES_MAX: u64 = 256 << 20;
 /// Most pixels, times bands, in work for all requests together; more wait.
@@ -50,8 +42,10 @@ pub(crate) struct ReadRequest {
     pub(crate) bands: Vec<String>,
     /// How pixels of the grid come from those of the files.
     pub(crate) resampling: Resampling,
-    /// What values are wanted as.
+    /// What values are wanted as; those of a composite are always physical.
     pub(crate) values: ValueKind,
+    /// What becomes of many dates; `None`: the newest in each place.
+    pub(crate) composite: Option<CompositeChoice>,
 }
 
 /// Values on a grid.
@@ -65,84 +59,6 @@ pub(crate) struct MapData {
     pub(crate) items: Vec<String>,
 }
 
-/// A layer and the items that may have pixels on a grid.
-#[derive(Debug, Clone)]
-pub(super) struct Selected {
-    pub(super) layer: FoundLayer,
-    /// The newest first.
-    pub(super) items: Vec<MapItem>,
-}
-
-impl Selected {
-    /// Returns an etag of the items, the layer and `asked`.
-    pub(super) fn etag(&self, asked: &str) -> String {
-        let mut text = format!("{}\n{asked}\n", self.layer.etag);
-        for item in &self.items {
-            text.push_str(&item.id);
-            text.push_str(&item.etag);
-        }
-        format!("\"{:032x}\"", xxh3_128(text.as_bytes()))
-    }
-}
-
-/// Refuses grids with too many pixels.
-///
-/// # Errors
-/// [`MapFailure::TooLarge`] names the limit.
-pub(super) fn check_size(geobox: &GeoBox, bands: usize) -> Result<u32, MapFailure> {
-    let size = geobox.size();
-    let pixels = u64::from(size.width) * u64::from(size.height);
-    if size.width.max(size.height) > SIDE_MAX_PX || pixels > PIXELS_MAX {
-        return Err(MapFailure::TooLarge {
-            reason: format!(
-                "{} × {} pixels are more than {SIDE_MAX_PX} a side or {PIXELS_MAX} together; ask for \
-                 a smaller picture",
-                size.width, size.height
-            ),
-        });
-    }
-    let values = pixels * bands.max(1) as u64;
-    if values > VALUES_MAX {
-        return Err(MapFailure::TooLarge {
-            reason: format!(
-                "{pixels} pixels of {bands} bands are more than {VALUES_MAX} values; ask for fewer \
-                 bands or a smaller picture"
-            ),
-        });
-    }
-    Ok(values as u32)
-}
-
-/// Finds a layer and its items that may have pixels on a grid.
-///
-/// # Errors
-/// Where the layer is not there for this viewer, or the grid has no place on Earth.
-pub(super) async fn select(
-    state: &AppState,
-    viewer: &Viewer,
-    name: &str,
-    time: &TimeChoice,
-    geobox: &GeoBox,
-) -> Result<Selected, MapFailure> {
-    let layer = find_layer(state, viewer, name).await?;
-    let Some(bbox) = bbox_of(geobox)? else {
-        let items = Vec::new();
-        return Ok(Selected { layer, items });
-    };
-    let search = ItemSearch {
-        collections: vec![layer.collection_id().to_owned()],
-        ids: layer.item.clone().into_iter().collect(),
-        bbox: Some(bbox),
-        datetime: time.interval(),
-        limit: Some(ITEMS_MAX),
-        ..ItemSearch::default()
-    };
-    let page = state.catalog.search(viewer, &search).await;
-    let page = page.map_err(|error| MapFailure::of_catalog(&error, name))?;
-    let items = page.items.into_iter().filter_map(MapItem::read).collect();
-    Ok(Selected { layer, items })
-}
-
 /// Reads the values of a layer on a grid.
 ///
 /// # Errors
@@ -154,14 +70,13 @@ pub(crate) async fn read_map(
     request: &ReadRequest,
 ) -> Result<MapData, MapFailure> {
     check_size(&request.geobox, request.bands.len())?;
-    let selected = select(
-        state,
-        viewer,
-        &request.layer,
-        &request.time,
-        &request.geobox,
-    )
-    .await?;
+    let sought = Sought {
+        layer: &request.layer,
+        time: &request.time,
+        geobox: &request.geobox,
+        composite: request.composite.as_ref(),
+    };
+    let selected = select(state, viewer, &sought).await?;
     let names: Vec<String> = match (&selected.layer.newest, request.bands.is_empty()) {
         (Some(item), true) => item.bands.iter().map(|band| band.name.clone()).collect(),
         _ => request.bands.clone(),
@@ -173,9 +88,11 @@ pub(crate) async fn read_map(
         resampling: request.resampling,
         values: request.values,
         nodata: None,
+        composite: request.composite.as_ref(),
     };
-    let read = read_items(state, viewer, &selected, &wanted).await?;
-    let Some((raster, items)) = read else {
+    let mosaic = read_items(state, viewer, &selected, &wanted).await?;
+    mosaic.check_whole()?;
+    let Some(raster) = mosaic.raster else {
         return Err(MapFailure::NothingThere {
             layer: shown(&request.layer),
         });
@@ -183,7 +100,7 @@ pub(crate) async fn read_map(
     Ok(MapData {
         raster,
         names,
-        items,
+        items: mosaic.ids,
     })
 }
 
@@ -220,9 +137,43 @@ pub(super) struct Wanted<'a> {
     pub(super) values: ValueKind,
     /// A stored value that means nothing is there, besides that of the file.
     pub(super) nodata: Option<f64>,
+    /// What becomes of many dates; `None`: the newest in each place.
+    pub(super) composite: Option<&'a CompositeChoice>,
 }
 
-/// Reads items until every pixel has values; `None` where no item has any of the bands.
+/// What reading the items of a layer gave.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Mosaic {
+    /// `None` where no item has any of the bands.
+    pub(super) raster: Option<Raster>,
+    /// Ids of the items that gave pixels.
+    pub(super) ids: Vec<String>,
+    /// Items of further pages than the first that were read.
+    pub(super) later: Vec<MapItem>,
+    /// True where there are gaps, and more items than [`MOSAIC_ITEMS_MAX`] that might fill them.
+    pub(super) is_cut: bool,
+}
+
+impl Mosaic {
+    /// Refuses values with gaps that further items might fill: nobody would know.
+    ///
+    /// # Errors
+    /// [`MapFailure::TooLarge`] says what to do.
+    pub(super) fn check_whole(&self) -> Result<(), MapFailure> {
+        match self.is_cut {
+            false => Ok(()),
+            true => Err(MapFailure::TooLarge {
+                reason: format!(
+                    "the {MOSAIC_ITEMS_MAX} newest items leave gaps there, more items are not read \
+                     for one answer, and values are given whole or not at all; ask for a time, for a \
+                     smaller area or for one item"
+                ),
+            }),
+        }
+    }
+}
+
+/// Reads items until every pixel has values, or their composite.
 ///
 /// # Errors
 /// Where files cannot be read, or too much is asked for.
@@ -231,36 +182,119 @@ pub(super) async fn read_items(
     viewer: &Viewer,
     selected: &Selected,
     wanted: &Wanted<'_>,
-) -> Result<Option<(Raster, Vec<String>)>, MapFailure> {
+) -> Result<Mosaic, MapFailure> {
     let values = check_size(wanted.geobox, wanted.names.len())?;
+    if let Some(choice) = wanted.composite {
+        return read_composite(state, viewer, selected, wanted, choice).await;
+    }
     let place = state.map_places.acquire_many(values).await;
     let _place = place.map_err(|error| MapFailure::internal(&error))?;
-    let mut mosaic: Option<Vec<RasterBand>> = None;
-    let mut ids = Vec::new();
-    for item in &selected.items {
-        let bands = wanted.names.iter().map(|name| find_band(&item.bands, name));
-        let Some(bands) = bands.collect::<Option<Vec<&ItemBand>>>() else {
-            continue;
-        };
-        let read = read_item(state, viewer, selected, item, &bands, wanted).await?;
-        let before = mosaic.take();
-        let (filled, has_more, is_full) = swath_io::compute::run(move |_| fill(before, read)).await;
-        mosaic = Some(filled);
-        if has_more {
-            ids.push(item.id.clone());
-        }
-        if is_full {
+    let mut filling = Filling::default();
+    filling
+        .add(state, viewer, selected, &selected.items, wanted)
+        .await?;
+    let mut rest = selected.rest.clone();
+    let mut later: Vec<MapItem> = Vec::new();
+    let mut is_cut = false;
+    while !filling.is_full
+        && let Some(search) = rest.take()
+    {
+        if selected.items.len() + later.len() >= MOSAIC_ITEMS_MAX {
+            is_cut = true;
             break;
         }
+        // Only what touches the gaps can fill them.
+        let gaps = filling.gaps(wanted.geobox);
+        let bbox = match &gaps {
+            Some(gaps) => bbox_of(gaps)?,
+            None => bbox_of(wanted.geobox)?,
+        };
+        let Some(bbox) = bbox else {
+            break;
+        };
+        let (items, next) = next_page(state, viewer, &search, bbox).await?;
+        filling.add(state, viewer, selected, &items, wanted).await?;
+        later.extend(items);
+        rest = next;
     }
-    Ok(mosaic.map(|bands| {
-        let geobox = wanted.geobox.clone();
-        (Raster { geobox, bands }, ids)
-    }))
+    let geobox = wanted.geobox.clone();
+    Ok(Mosaic {
+        raster: filling.bands.map(|bands| Raster { geobox, bands }),
+        ids: filling.ids,
+        later,
+        is_cut,
+    })
+}
+
+/// A mosaic that grows.
+#[derive(Debug, Default)]
+struct Filling {
+    bands: Option<Vec<RasterBand>>,
+    ids: Vec<String>,
+    is_full: bool,
+}
+
+impl Filling {
+    /// Reads items until nothing is left to fill.
+    async fn add(
+        &mut self,
+        state: &AppState,
+        viewer: &Viewer,
+        selected: &Selected,
+        items: &[MapItem],
+        wanted: &Wanted<'_>,
+    ) -> Result<(), MapFailure> {
+        for item in items {
+            if self.is_full {
+                break;
+            }
+            let bands = wanted.names.iter().map(|name| find_band(&item.bands, name));
+            let Some(bands) = bands.collect::<Option<Vec<&ItemBand>>>() else {
+                continue;
+            };
+            let read = read_item(state, viewer, selected, item, &bands, wanted).await?;
+            let before = self.bands.take();
+            let filled = swath_io::compute::run(move |_| fill(before, read)).await;
+            let has_more;
+            (self.bands, has_more, self.is_full) = (Some(filled.0), filled.1, filled.2);
+            if has_more {
+                self.ids.push(item.id.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the part of the grid around all pixels without values; `None` where nothing was read.
+    fn gaps(&self, geobox: &GeoBox) -> Option<GeoBox> {
+        let mask = valid_in_all(self.bands.as_ref()?);
+        let size = geobox.size();
+        let (mut low, mut high) = ((size.width, size.height), (0, 0));
+        for row in 0..size.height {
+            for col in 0..size.width {
+                if !mask.is_valid(row as usize * size.width as usize + col as usize) {
+                    low = (low.0.min(col), low.1.min(row));
+                    high = (high.0.max(col), high.1.max(row));
+                }
+            }
+        }
+        let corner = Point {
+            x: f64::from(low.0),
+            y: f64::from(low.1),
+        };
+        let size = Size {
+            width: (high.0 + 1).checked_sub(low.0)?,
+            height: (high.1 + 1).checked_sub(low.1)?,
+        };
+        GeoBox::new(
+            geobox.crs().clone(),
+            geobox.transform().shifted(corner),
+            size,
+        )
+    }
 }
 
 /// Reads the bands of one item, those of one raster together, several rasters at once.
-async fn read_item(
+pub(super) async fn read_item(
     state: &AppState,
     viewer: &Viewer,
     selected: &Selected,
@@ -434,6 +468,35 @@ mod tests {
         let (mosaic, _, is_full) = fill(Some(mosaic), vec![band(&[0, 0, 9], &[true; 3])]);
         assert!(is_full);
         assert_eq!(mosaic[0].pixels, Pixels::I16(vec![1, 8, 9]));
+    }
+
+    #[test]
+    fn gaps_are_the_rectangle_around_what_lacks_values() {
+        let size = Size {
+            width: 3,
+            height: 2,
+        };
+        let crs = swath_grid::Crs::from_epsg(32_632).expect("known");
+        let transform = swath_grid::Transform::from_gdal([500_000.0, 10.0, 0.0, 0.0, 0.0, -10.0]);
+        let geobox = GeoBox::new(crs, transform.expect("a transform"), size).expect("a grid");
+        let mut filling = Filling::default();
+        assert_eq!(filling.gaps(&geobox), None);
+        let flags = [true, true, false, true, false, true];
+        filling.bands = Some(vec![band(&[0; 6], &flags)]);
+        let gaps = filling.gaps(&geobox).expect("gaps");
+        assert_eq!((gaps.size().width, gaps.size().height), (2, 2));
+        assert_eq!(gaps.bounds().min_x, 500_010.0);
+    }
+
+    #[test]
+    fn values_with_gaps_are_refused() {
+        let mut mosaic = Mosaic::default();
+        assert!(mosaic.check_whole().is_ok());
+        mosaic.is_cut = true;
+        assert!(matches!(
+            mosaic.check_whole(),
+            Err(MapFailure::TooLarge { .. })
+        ));
     }
 
     #[test]

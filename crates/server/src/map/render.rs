@@ -14,9 +14,8 @@ use swath_series::Expression;
 
 use super::failure::shown;
 use super::geotiff::encode_geotiff;
-use super::mosaic::{
-    Selected, ValueKind, Wanted, check_bands, check_size, read_items, select, valid_in_all,
-};
+use super::mosaic::{Mosaic, ValueKind, Wanted, check_bands, read_items, valid_in_all};
+use super::selection::{Selected, Sought, check_size, etag_of, select};
 use super::styles::LayerStyle;
 use super::{Background, ImageFormat, MapFailure, MapImage, MapRequest, StyleChoice, rasters};
 use crate::state::AppState;
@@ -58,22 +57,21 @@ pub(crate) async fn prepare_map(
     request: &MapRequest,
 ) -> Result<PreparedMap, MapFailure> {
     check_size(&request.geobox, 1)?;
-    let selected = select(
-        state,
-        viewer,
-        &request.layer,
-        &request.time,
-        &request.geobox,
-    )
-    .await?;
+    let sought = Sought {
+        layer: &request.layer,
+        time: &request.time,
+        geobox: &request.geobox,
+        composite: request.composite.as_ref(),
+    };
+    let selected = select(state, viewer, &sought).await?;
     let style = settle(&selected, &request.style)?;
     let background = match request.format {
         ImageFormat::GeoTiff | ImageFormat::Npy => Background::Transparent,
         _ => request.background,
     };
     let asked = format!(
-        "{:?} {:?} {:?} {:?}",
-        request.geobox, request.style, background, request.format
+        "{:?} {:?} {:?} {:?} {:?}",
+        request.geobox, request.style, background, request.format, request.composite
     );
     Ok(PreparedMap {
         etag: selected.etag(&asked),
@@ -102,7 +100,10 @@ impl PreparedMap {
             (None, true) => Some(self.greys(state, viewer).await?),
             (None, false) => None,
         };
-        let values = self.values(state, viewer, geobox).await?;
+        let (values, mosaic) = self.values(state, viewer, geobox).await?;
+        if !is_picture {
+            mosaic.check_whole()?;
+        }
         let background = self.request.background;
         let geobox = geobox.clone();
         let names: Vec<String> = style
@@ -133,11 +134,16 @@ impl PreparedMap {
         Ok(MapImage {
             bytes: Bytes::from(bytes),
             media_type: format.media_type(),
-            etag: self.etag,
+            etag: match mosaic.later.is_empty() {
+                true => self.etag,
+                false => etag_of(&self.etag, &mosaic.later),
+            },
+            is_cut: mosaic.is_cut,
         })
     }
 
-    /// Draws the picture as pixels, to be laid over others.
+    /// Draws the picture as pixels, to be laid over others; says whether it has gaps that further items
+    /// might fill.
     ///
     /// # Errors
     /// As [`PreparedMap::draw`].
@@ -145,23 +151,24 @@ impl PreparedMap {
         self,
         state: &AppState,
         viewer: &Viewer,
-    ) -> Result<Image, MapFailure> {
+    ) -> Result<(Image, bool), MapFailure> {
         let painting = match &self.style.painting {
             Some(painting) => painting.clone(),
             None => self.greys(state, viewer).await?,
         };
         let size = self.request.geobox.size();
-        let values = self.values(state, viewer, &self.request.geobox).await?;
-        Ok(swath_io::compute::run(move |_| painted(&painting, size, &values)).await)
+        let (values, mosaic) = self.values(state, viewer, &self.request.geobox).await?;
+        let image = swath_io::compute::run(move |_| painted(&painting, size, &values)).await;
+        Ok((image, mosaic.is_cut))
     }
 
-    /// Reads the values of the style's expressions on a grid.
+    /// Reads the values of the style's expressions on a grid; the mosaic has no raster any more.
     async fn values(
         &self,
         state: &AppState,
         viewer: &Viewer,
         geobox: &GeoBox,
-    ) -> Result<Values, MapFailure> {
+    ) -> Result<(Values, Mosaic), MapFailure> {
         let names = band_names(&self.style.expressions);
         let wanted = Wanted {
             geobox,
@@ -169,18 +176,20 @@ impl PreparedMap {
             resampling: self.style.resampling,
             values: ValueKind::Physical,
             nodata: self.style.nodata,
+            composite: self.request.composite.as_ref(),
         };
-        let read = read_items(state, viewer, &self.selected, &wanted).await?;
+        let mut mosaic = read_items(state, viewer, &self.selected, &wanted).await?;
         let expressions = self.style.expressions.clone();
-        let Some((raster, _)) = read else {
-            return Ok(Values {
+        let Some(raster) = mosaic.raster.take() else {
+            let nothing = Values {
                 bands: vec![Vec::new(); expressions.len()],
                 mask: Mask::None,
-            });
+            };
+            return Ok((nothing, mosaic));
         };
         let computed =
             swath_io::compute::run(move |_| computed(&expressions, &names, raster.bands));
-        Ok(computed.await)
+        Ok((computed.await, mosaic))
     }
 
     /// Returns greys between two percentiles of what the newest item of the layer has.
@@ -213,8 +222,8 @@ impl PreparedMap {
             .map(Expression::to_string)
             .collect();
         let key = format!(
-            "{} {} {text:?} {:?}",
-            layer.name, newest.etag, self.style.nodata
+            "{} {} {text:?} {:?} {:?}",
+            layer.name, newest.etag, self.style.nodata, self.request.composite
         );
         if let Some(range) = state.ranges.get(&key) {
             return Ok(range);
@@ -249,13 +258,14 @@ impl PreparedMap {
             selected: Selected {
                 layer: layer.clone(),
                 items: vec![newest.clone()],
+                rest: None,
             },
             style: SettledStyle {
                 resampling: Resampling::Nearest,
                 ..self.style.clone()
             },
         };
-        let values = of_newest.values(state, viewer, &geobox).await?;
+        let (values, _) = of_newest.values(state, viewer, &geobox).await?;
         let range = swath_io::compute::run(move |_| values.range()).await;
         let range = range.unwrap_or(nothing);
         state.ranges.keep(key, range);

@@ -5,7 +5,7 @@ use chrono::{DateTime, Duration, Timelike as _, Utc};
 use swath_grid::GeoBox;
 use swath_stac::{Interval, parse_interval_or_days};
 
-use super::MapFailure;
+use super::{CompositeChoice, MapFailure};
 
 /// Longest text of a parameter, in bytes.
 const TEXT_BYTES_MAX: usize = 4_096;
@@ -19,6 +19,8 @@ pub(crate) struct MapRequest {
     pub(crate) time: TimeChoice,
     /// The pixels wanted.
     pub(crate) geobox: GeoBox,
+    /// What becomes of many dates; `None`: the newest in each place.
+    pub(crate) composite: Option<CompositeChoice>,
     /// How values become colours.
     pub(crate) style: StyleChoice,
     /// What is seen where there is nothing.
@@ -36,6 +38,8 @@ pub(crate) struct MapImage {
     pub(crate) media_type: &'static str,
     /// Changes with the items, the style and the grid; quoted.
     pub(crate) etag: String,
+    /// True where further items than are read for one picture might fill gaps.
+    pub(crate) is_cut: bool,
 }
 
 /// What is seen where there is nothing.

@@ -3,27 +3,15 @@
 use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
-use swath_access::Viewer;
 
 use super::failure::{Fault, OwsFailure};
 use super::kvp::{Kvp, shown};
 use super::{wcs, wms, wmts};
+use crate::asker::Asker;
 use crate::error::Problem;
-use crate::links::BaseUrl;
-use crate::state::{AppState, Bounded};
-use crate::viewer::Caller;
-
-/// Who asks, and how answers are to be made: what every operation takes.
-pub(crate) struct Asker<'a> {
-    pub(crate) state: &'a AppState,
-    pub(crate) viewer: &'a Viewer,
-    pub(crate) base: &'a BaseUrl,
-    /// Of the request.
-    pub(crate) headers: &'a HeaderMap,
-}
+use crate::state::AppState;
 
 /// Returns the routes of the services.
 pub(crate) fn routes() -> Router<AppState> {
@@ -40,19 +28,7 @@ pub(crate) fn routes() -> Router<AppState> {
         )
 }
 
-async fn by_query(
-    Bounded(state): Bounded,
-    caller: Caller,
-    base: BaseUrl,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Response {
-    let asker = Asker {
-        state: &state,
-        viewer: &caller.viewer,
-        base: &base,
-        headers: &headers,
-    };
+async fn by_query(asker: Asker, RawQuery(query): RawQuery) -> Response {
     let kvp = match Kvp::read(&query.unwrap_or_default()) {
         Ok(kvp) => kvp,
         Err(failure) => return failure.ows_response(),
@@ -98,14 +74,7 @@ fn service(kvp: &Kvp) -> Result<Service, OwsFailure> {
     }
 }
 
-async fn capabilities(Bounded(state): Bounded, caller: Caller, base: BaseUrl) -> Response {
-    let headers = HeaderMap::new();
-    let asker = Asker {
-        state: &state,
-        viewer: &caller.viewer,
-        base: &base,
-        headers: &headers,
-    };
+async fn capabilities(asker: Asker) -> Response {
     let kvp = Kvp::of_pairs([("REQUEST", "GetCapabilities".to_owned())]);
     wmts::answer(&asker, &kvp).await
 }
@@ -113,10 +82,7 @@ async fn capabilities(Bounded(state): Bounded, caller: Caller, base: BaseUrl) ->
 type TilePath = (String, String, String, String, String, String, String);
 
 async fn tile(
-    Bounded(state): Bounded,
-    caller: Caller,
-    base: BaseUrl,
-    headers: HeaderMap,
+    asker: Asker,
     path: Result<Path<TilePath>, PathRejection>,
 ) -> Result<Response, Problem> {
     let Path((layer, style, time, set, matrix, row, file)) = path.map_err(not_utf8)?;
@@ -132,12 +98,6 @@ async fn tile(
         ("TILECOL", col),
         ("FORMAT", ending),
     ]);
-    let asker = Asker {
-        state: &state,
-        viewer: &caller.viewer,
-        base: &base,
-        headers: &headers,
-    };
     Ok(wmts::answer(&asker, &kvp).await)
 }
 
@@ -154,10 +114,7 @@ type InfoPath = (
 );
 
 async fn info(
-    Bounded(state): Bounded,
-    caller: Caller,
-    base: BaseUrl,
-    headers: HeaderMap,
+    asker: Asker,
     path: Result<Path<InfoPath>, PathRejection>,
 ) -> Result<Response, Problem> {
     let Path((layer, style, time, set, matrix, row, col, j, file)) = path.map_err(not_utf8)?;
@@ -175,12 +132,6 @@ async fn info(
         ("I", i),
         ("INFOFORMAT", ending),
     ]);
-    let asker = Asker {
-        state: &state,
-        viewer: &caller.viewer,
-        base: &base,
-        headers: &headers,
-    };
     Ok(wmts::answer(&asker, &kvp).await)
 }
 

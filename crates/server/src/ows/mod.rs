@@ -22,5 +22,6 @@ mod wcs;
 mod wms;
 mod wmts;
 
+pub(crate) use axes::NamedCrs;
 pub(crate) use failure::render_problem;
 pub(crate) use handlers::routes;

@@ -1,25 +1,21 @@
 //! Pictures and values from the map function, for all services.
 
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use chrono::NaiveDate;
 use swath_grid::GeoBox;
 use swath_raster::{Pixels, Raster, RasterBand, Resampling};
 use swath_stac::Interval;
 
 use super::failure::{Fault, OwsFailure};
-use super::handlers::Asker;
 use super::info::{Number, PixelValues};
 use super::kvp::Kvp;
 use super::picture::{Picture, Rgba};
 use super::times::{self, TimeValue};
+use crate::asker::Asker;
 use crate::map::{
-    self, Background, ImageFormat, Layer, MapFailure, MapRequest, ReadRequest, StyleChoice,
-    TimeChoice, ValueKind,
+    self, Background, CompositeChoice, ImageFormat, Layer, MapFailure, MapRequest, ReadRequest,
+    StyleChoice, TimeChoice, ValueKind,
 };
-
-/// How long clients may keep a picture, in seconds; then they ask whether it is still the same.
-const CACHE_CONTROL: &str = "max-age=60";
 
 /// A picture of one layer at one time.
 #[derive(Debug, Clone)]
@@ -27,6 +23,7 @@ pub(crate) struct Drawing {
     pub(crate) layer: String,
     pub(crate) style: StyleChoice,
     pub(crate) time: TimeChoice,
+    pub(crate) composite: Option<CompositeChoice>,
     pub(crate) geobox: GeoBox,
 }
 
@@ -79,6 +76,17 @@ pub(crate) fn style_of(kvp: &Kvp, name: &str) -> Result<StyleChoice, OwsFailure>
     Ok(style)
 }
 
+/// Returns what becomes of many dates: COMPOSITE and MASK_SCL, of our own as above.
+///
+/// # Errors
+/// Where they make no sense.
+pub(crate) fn composite_of(kvp: &Kvp) -> Result<Option<CompositeChoice>, OwsFailure> {
+    Ok(CompositeChoice::parse(
+        kvp.get("COMPOSITE"),
+        kvp.get("MASK_SCL"),
+    )?)
+}
+
 /// Returns the items that a value of TIME means.
 pub(crate) fn time_of(value: &TimeValue, layer: &Layer) -> TimeChoice {
     time_in(value, &layer.days)
@@ -100,7 +108,7 @@ pub(crate) fn time_in(value: &TimeValue, days: &[NaiveDate]) -> TimeChoice {
 /// # Errors
 /// Why there is no map.
 pub(crate) async fn render(
-    asker: &Asker<'_>,
+    asker: &Asker,
     drawing: &Drawing,
     format: &str,
     background: Option<[u8; 3]>,
@@ -108,50 +116,36 @@ pub(crate) async fn render(
     let request = MapRequest {
         layer: drawing.layer.clone(),
         time: drawing.time,
+        composite: drawing.composite.clone(),
         geobox: drawing.geobox.clone(),
         style: drawing.style.clone(),
         background: background.map_or(Background::Transparent, Background::Color),
         format: ImageFormat::of_media_type(format).unwrap_or(ImageFormat::Png),
     };
-    let prepared = map::prepare_map(asker.state, asker.viewer, &request).await?;
-    let heads = [
-        (header::ETAG, prepared.etag.clone()),
-        (header::CACHE_CONTROL, CACHE_CONTROL.to_owned()),
-    ];
-    if is_known(asker.headers, &prepared.etag) {
-        return Ok((StatusCode::NOT_MODIFIED, heads).into_response());
-    }
-    let image = prepared.draw(asker.state, asker.viewer).await?;
-    let kind = [(header::CONTENT_TYPE, image.media_type)];
-    Ok((heads, kind, image.bytes).into_response())
+    Ok(map::answer_map(asker, &request).await?)
 }
 
-/// True where the client has what `etag` names.
-fn is_known(sent: &HeaderMap, etag: &str) -> bool {
-    let known = sent.get(header::IF_NONE_MATCH);
-    let known = known.and_then(|value| value.to_str().ok()).unwrap_or("");
-    known
-        .split(',')
-        .map(str::trim)
-        .any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
-}
-
-/// Draws a picture to lay over others: four bytes a pixel.
+/// Draws a picture to lay over others: four bytes a pixel; says whether it has gaps that further items
+/// might fill.
 ///
 /// # Errors
 /// Why there is no map.
-pub(crate) async fn pixels(asker: &Asker<'_>, drawing: &Drawing) -> Result<Vec<u8>, OwsFailure> {
+pub(crate) async fn pixels(
+    asker: &Asker,
+    drawing: &Drawing,
+) -> Result<(Vec<u8>, bool), OwsFailure> {
     let request = MapRequest {
         layer: drawing.layer.clone(),
         time: drawing.time,
+        composite: drawing.composite.clone(),
         geobox: drawing.geobox.clone(),
         style: drawing.style.clone(),
         background: Background::Transparent,
         format: ImageFormat::Png,
     };
-    let prepared = map::prepare_map(asker.state, asker.viewer, &request).await?;
-    let image = prepared.image(asker.state, asker.viewer).await?;
-    Ok(image.to_rgba())
+    let prepared = map::prepare_map(&asker.state, &asker.viewer, &request).await?;
+    let (image, is_cut) = prepared.image(&asker.state, &asker.viewer).await?;
+    Ok((image.to_rgba(), is_cut))
 }
 
 /// Returns media type and bytes of a picture that was made here; `background` is what is seen behind it
@@ -187,6 +181,7 @@ pub(crate) async fn encode(
 pub(crate) struct ValuesWanted<'a> {
     pub(crate) layer: &'a str,
     pub(crate) time: TimeChoice,
+    pub(crate) composite: Option<CompositeChoice>,
     pub(crate) geobox: &'a GeoBox,
     pub(crate) bands: &'a [&'a str],
     pub(crate) resampling: Resampling,
@@ -196,10 +191,7 @@ pub(crate) struct ValuesWanted<'a> {
 ///
 /// # Errors
 /// Why there are none.
-pub(crate) async fn values(
-    asker: &Asker<'_>,
-    wanted: &ValuesWanted<'_>,
-) -> Result<Raster, MapFailure> {
+pub(crate) async fn values(asker: &Asker, wanted: &ValuesWanted<'_>) -> Result<Raster, MapFailure> {
     let request = ReadRequest {
         layer: wanted.layer.to_owned(),
         time: wanted.time,
@@ -207,25 +199,34 @@ pub(crate) async fn values(
         bands: wanted.bands.iter().map(|name| (*name).to_owned()).collect(),
         resampling: wanted.resampling,
         values: ValueKind::Stored,
+        composite: wanted.composite.clone(),
     };
-    let data = map::read_map(asker.state, asker.viewer, &request).await?;
+    let data = map::read_map(&asker.state, &asker.viewer, &request).await?;
     Ok(data.raster)
 }
 
-/// Returns the stored values of all bands of a layer at the one pixel of `geobox`.
+/// Which items of a layer are shown, and what becomes of many.
+pub(crate) struct ItemsShown {
+    pub(crate) time: TimeChoice,
+    pub(crate) composite: Option<CompositeChoice>,
+}
+
+/// Returns the values of all bands of a layer at the one pixel of `geobox`: as they are stored, of a
+/// composite the physical ones.
 ///
 /// # Errors
 /// Why there are none.
 pub(crate) async fn pixel_values(
-    asker: &Asker<'_>,
+    asker: &Asker,
     layer: &Layer,
-    time: TimeChoice,
+    shown: ItemsShown,
     geobox: &GeoBox,
 ) -> Result<PixelValues, OwsFailure> {
     let names: Vec<&str> = layer.bands.iter().map(|band| band.name.as_str()).collect();
     let wanted = ValuesWanted {
         layer: &layer.name,
-        time,
+        time: shown.time,
+        composite: shown.composite,
         geobox,
         bands: &names,
         resampling: Resampling::Nearest,

@@ -23,10 +23,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::failure::{internal, of_extract};
 use super::holding::{OpenSet, Parcel, WGS84, moved, projector};
-use super::question::pairs;
 use super::stream::{known, response};
 use crate::error::Problem;
 use crate::links::{BaseUrl, path_segment};
+use crate::query::pairs;
 use crate::state::{AppState, Bounded};
 use crate::viewer::Caller;
 

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use swath_grid::Bbox;
 
 use super::holding::{OpenSet, Parcel, WGS84};
-use super::question::pairs;
 use crate::error::Problem;
 use crate::links::{BaseUrl, path_segment};
+use crate::query::pairs;
 use crate::state::Bounded;
 use crate::viewer::Caller;
 

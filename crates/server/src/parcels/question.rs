@@ -7,15 +7,11 @@ use axum::http::{HeaderMap, header};
 use serde_json::{Map, Value};
 use swath_extract::table::TableKind;
 use swath_series::{Index, Of, Period, SeasonQuestion, SeriesFormat, Tracks};
-use url::form_urlencoded;
 
 use super::failure::of_series;
 use crate::error::Problem;
+use crate::query::{known, pairs};
 
-/// Longest query, in bytes.
-const QUERY_BYTES_MAX: usize = 64 << 10;
-/// Most parameters.
-const PARAMETERS_MAX: usize = 40;
 /// Most names of a list.
 const NAMES_MAX: usize = 100;
 
@@ -177,46 +173,6 @@ impl Question {
         self.format
             .or_else(|| SeriesFormat::accepted(accept?))
             .unwrap_or(default)
-    }
-}
-
-/// Returns the parameters of a query; what is not known is refused, not passed over.
-pub(super) fn pairs(
-    query: Option<&str>,
-    names: &[&str],
-) -> Result<BTreeMap<String, String>, Problem> {
-    let query = query.unwrap_or_default();
-    if query.len() > QUERY_BYTES_MAX {
-        return Err(Problem::invalid(format!(
-            "the query has more than {QUERY_BYTES_MAX} bytes"
-        )));
-    }
-    let mut pairs = BTreeMap::new();
-    for (count, (name, value)) in form_urlencoded::parse(query.as_bytes()).enumerate() {
-        if count >= PARAMETERS_MAX {
-            return Err(Problem::invalid(format!(
-                "the query has more than {PARAMETERS_MAX} parameters"
-            )));
-        }
-        known(&name, names)?;
-        if pairs
-            .insert(name.to_string(), value.trim().to_owned())
-            .is_some()
-        {
-            return Err(Problem::invalid(format!("{name}: given twice")));
-        }
-    }
-    Ok(pairs)
-}
-
-fn known(name: &str, names: &[&str]) -> Result<(), Problem> {
-    match names.contains(&name) {
-        true => Ok(()),
-        false => Err(Problem::invalid(format!(
-            "\"{}\" is no parameter here; there are {}",
-            name.chars().take(40).collect::<String>(),
-            names.join(", ")
-        ))),
     }
 }
 

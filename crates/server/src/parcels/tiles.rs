@@ -17,10 +17,10 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::coloring::{AGE_MAX_DAYS, Coloring, ValueChoice, range_of};
 use super::failure::{internal, of_vector};
 use super::holding::OpenSet;
-use super::question::pairs;
 use super::stream::known;
 use crate::error::Problem;
 use crate::links::{BaseUrl, path_segment};
+use crate::query::pairs;
 use crate::state::{AppState, Bounded};
 use crate::viewer::Caller;
 

@@ -14,6 +14,8 @@ use axum::routing::get;
 
 use crate::state::AppState;
 
+pub(crate) use tile::find_set;
+
 /// Returns the routes below `/tiles`.
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()

@@ -1,102 +1,55 @@
 //! One tile.
 
-use axum::body::Body;
 use axum::extract::{Path, Query};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use swath_access::{Role, Viewer};
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
 use swath_grid::{GeoBox, TileIndex, TileMatrixSet};
 
+use crate::asker::Asker;
 use crate::error::Problem;
 use crate::map::{
-    Background, ImageFormat, MapFailure, MapImage, MapRequest, StyleChoice, TimeChoice, prepare_map,
+    Background, CompositeChoice, ImageFormat, MapFailure, MapRequest, StyleChoice, TimeChoice,
+    answer_map,
 };
-use crate::state::Bounded;
-use crate::viewer::Caller;
-
-/// How long a tile may be taken from a cache without asking, in seconds.
-const AGE_MAX_S: u32 = 60;
 
 /// Answers `GET /tiles/{layer}/{tms}/{z}/{x}/{file}`.
 pub(super) async fn show(
-    Bounded(state): Bounded,
-    caller: Caller,
-    headers: HeaderMap,
+    asker: Asker,
     Path((layer, tms, z, x, file)): Path<(String, String, String, String, String)>,
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Response, Problem> {
-    let name = TileName::parse(&file, &headers)?;
+    let name = TileName::parse(&file, &asker.headers)?;
     let set = find_set(&tms)?;
     let geobox = tile_grid(&set, &z, &x, &name)?;
     let mut request = MapRequest {
         layer,
         time: TimeChoice::Newest,
+        composite: None,
         geobox,
         style: StyleChoice::named(""),
         background: Background::Transparent,
         format: name.format,
     };
+    let (mut composite, mut mask) = (None, None);
     for (key, value) in &query {
         match key.as_str() {
             "time" | "datetime" => request.time = TimeChoice::parse(value)?,
             "background" => request.background = Background::parse(value)?,
+            "composite" => composite = Some(value.as_str()),
+            "mask_scl" => mask = Some(value.as_str()),
             // What is not known is for others: keys of caches, of portals.
             key => _ = request.style.take(key, value)?,
         }
     }
-    let viewer = &caller.viewer;
-    let prepared = prepare_map(&state, viewer, &request).await?;
-    let etag = prepared.etag.clone();
-    if is_known(&headers, &etag) {
-        let mut response = StatusCode::NOT_MODIFIED.into_response();
-        put_headers(&mut response, &etag, viewer);
-        return Ok(response);
-    }
-    let image = prepared.draw(&state, viewer).await?;
-    Ok(image_response(image, viewer))
-}
-
-/// Returns the answer with a picture in it.
-fn image_response(image: MapImage, viewer: &Viewer) -> Response {
-    let mut response = Response::new(Body::from(image.bytes));
-    let kind = HeaderValue::from_static(image.media_type);
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    put_headers(&mut response, &image.etag, viewer);
-    response
-}
-
-fn put_headers(response: &mut Response, etag: &str, viewer: &Viewer) {
-    // What one viewer sees is not for the caches of others.
-    let scope = match viewer.role() {
-        Role::Anonymous => "public",
-        _ => "private",
-    };
-    let control = format!("{scope}, max-age={AGE_MAX_S}");
-    for (name, text) in [(header::ETAG, etag), (header::CACHE_CONTROL, &control)] {
-        if let Ok(value) = HeaderValue::from_str(text) {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    let vary = HeaderValue::from_static("Authorization, Accept");
-    response.headers_mut().append(header::VARY, vary);
-}
-
-/// True where the client has the version already.
-fn is_known(headers: &HeaderMap, etag: &str) -> bool {
-    let sent = headers.get(header::IF_NONE_MATCH);
-    let sent = sent
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    sent.split(',')
-        .map(|tag| tag.trim().trim_start_matches("W/"))
-        .any(|tag| tag == etag || tag == "*")
+    request.composite = CompositeChoice::parse(composite, mask)?;
+    Ok(answer_map(&asker, &request).await?)
 }
 
 /// Finds a set of tiles.
 ///
 /// # Errors
 /// Where there is none of this name.
-pub(super) fn find_set(tms: &str) -> Result<TileMatrixSet, Problem> {
+pub(crate) fn find_set(tms: &str) -> Result<TileMatrixSet, Problem> {
     TileMatrixSet::find(tms).ok_or_else(|| {
         let shown: String = tms.chars().filter(|c| !c.is_control()).take(60).collect();
         Problem::not_found(format!(
@@ -185,6 +138,8 @@ impl TileName {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::{HeaderValue, StatusCode};
+
     use super::*;
 
     fn parsed(file: &str) -> Result<TileName, Problem> {
@@ -230,16 +185,5 @@ mod tests {
         let problem = tile_grid(&set, "99", "0", &name).expect_err("absurd");
         assert!(problem.description.contains("0 to 24"));
         assert!(find_set("Mercator").is_err());
-    }
-
-    #[test]
-    fn etags_are_compared_weakly() {
-        let mut headers = HeaderMap::new();
-        assert!(!is_known(&headers, "\"a\""));
-        headers.insert(
-            header::IF_NONE_MATCH,
-            HeaderValue::from_static("\"b\", W/\"a\""),
-        );
-        assert!(is_known(&headers, "\"a\"") && !is_known(&headers, "\"c\""));
     }
 }

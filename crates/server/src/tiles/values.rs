@@ -8,7 +8,9 @@ use swath_grid::{Crs, GeoBox, Point, Projector, ShiftOptions, Size, Transform};
 use swath_raster::Resampling;
 
 use crate::error::Problem;
-use crate::map::{Layer, MapFailure, ReadRequest, TimeChoice, ValueKind, layer, read_map};
+use crate::map::{
+    CompositeChoice, Layer, MapFailure, ReadRequest, TimeChoice, ValueKind, layer, read_map,
+};
 use crate::state::Bounded;
 use crate::viewer::Caller;
 
@@ -28,11 +30,14 @@ pub(super) async fn show(
     let mut time = TimeChoice::Newest;
     let (mut longitude, mut latitude) = (None, None);
     let (mut bands, mut values) = (Vec::new(), ValueKind::Physical);
+    let (mut composite, mut mask) = (None, None);
     for (key, value) in &query {
         match key.as_str() {
             "time" | "datetime" => time = TimeChoice::parse(value)?,
             "lon" => longitude = Some(degrees("lon", value, 180.0)?),
             "lat" => latitude = Some(degrees("lat", value, 90.0)?),
+            "composite" => composite = Some(value.as_str()),
+            "mask_scl" => mask = Some(value.as_str()),
             "bands" => bands = value.split(',').map(str::to_owned).collect(),
             "values" if value == "stored" => values = ValueKind::Stored,
             "values" if value == "physical" => values = ValueKind::Physical,
@@ -54,6 +59,7 @@ pub(super) async fn show(
         bands,
         resampling: Resampling::Nearest,
         values,
+        composite: CompositeChoice::parse(composite, mask)?,
     };
     let data = read_map(&state, &caller.viewer, &request).await?;
     let value = |band: &swath_raster::RasterBand| {

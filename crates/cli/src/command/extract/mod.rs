@@ -18,6 +18,7 @@ pub mod times;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use swath_raster::SCL_DROPPED;
 
 use super::measure_args::MeasureArgs;
 use crate::config::Context;
@@ -25,9 +26,6 @@ use crate::error::UsageError;
 
 pub use flat::run_quietly;
 
-/// Classes of Sentinel-2's scene classification that are dropped where none are named:
-/// no data, saturated, cloud shadow, cloud of medium and high probability, cirrus.
-pub const SCL_DROPPED: &str = "0,1,3,8,9,10";
 /// Seconds between two looks for new items where none are named.
 const WATCH_SECONDS: &str = "300";
 

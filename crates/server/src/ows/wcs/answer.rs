@@ -6,9 +6,9 @@ use axum::response::{IntoResponse, Response};
 use super::coverage::{Coverage, Field};
 use super::request::Wanted;
 use super::{documents1, documents2, geotiff, name, request, request1};
+use crate::asker::Asker;
 use crate::map::{self, Layer, MapFailure};
 use crate::ows::failure::{Fault, OwsFailure, TEXT_XML};
-use crate::ows::handlers::Asker;
 use crate::ows::kvp::{Kvp, invalid, shown};
 use crate::ows::source::{self, ValuesWanted};
 
@@ -25,7 +25,7 @@ enum WcsVersion {
 }
 
 /// Answers a request.
-pub(crate) async fn answer(asker: &Asker<'_>, kvp: &Kvp) -> Response {
+pub(crate) async fn answer(asker: &Asker, kvp: &Kvp) -> Response {
     let version = match negotiate(kvp) {
         Ok(version) => version,
         Err(failure) => return failure.ows2_response(),
@@ -75,19 +75,15 @@ fn respond(version: WcsVersion, failure: &OwsFailure) -> Response {
     }
 }
 
-async fn answered(
-    asker: &Asker<'_>,
-    kvp: &Kvp,
-    version: WcsVersion,
-) -> Result<Response, OwsFailure> {
+async fn answered(asker: &Asker, kvp: &Kvp, version: WcsVersion) -> Result<Response, OwsFailure> {
     let operation = kvp.required("REQUEST")?;
     let document = match (operation.to_ascii_lowercase().as_str(), version) {
         ("getcapabilities", _) => {
-            let layers = map::layers(asker.state, asker.viewer).await?;
+            let layers = map::layers(&asker.state, &asker.viewer).await?;
             let coverages: Vec<Coverage> = layers.into_iter().filter_map(coverage).collect();
             match version {
-                WcsVersion::V100 => documents1::capabilities(&coverages, asker.base),
-                WcsVersion::V201 => documents2::capabilities(&coverages, asker.base),
+                WcsVersion::V100 => documents1::capabilities(&coverages, &asker.base),
+                WcsVersion::V201 => documents2::capabilities(&coverages, &asker.base),
             }
         }
         ("describecoverage", WcsVersion::V100) => {
@@ -118,14 +114,14 @@ async fn answered(
 }
 
 async fn described(
-    asker: &Asker<'_>,
+    asker: &Asker,
     kvp: &Kvp,
     parameter: &'static str,
 ) -> Result<Vec<Coverage>, OwsFailure> {
     let mut names = kvp.list(parameter)?;
     // 1.0.0 means all where nothing is named; 2.0 wants a name.
     if names.is_empty() && parameter == "COVERAGE" {
-        let layers = map::layers(asker.state, asker.viewer).await?;
+        let layers = map::layers(&asker.state, &asker.viewer).await?;
         let all: Vec<Coverage> = layers.into_iter().filter_map(coverage).collect();
         return match all.len() <= DESCRIBED_MAX {
             true => Ok(all),
@@ -151,17 +147,13 @@ async fn described(
 }
 
 /// Returns the coverage of a name.
-async fn find(
-    asker: &Asker<'_>,
-    name: &str,
-    locator: &'static str,
-) -> Result<Coverage, OwsFailure> {
+async fn find(asker: &Asker, name: &str, locator: &'static str) -> Result<Coverage, OwsFailure> {
     for (collection, item) in name::candidates(name).into_iter().take(CANDIDATES_MAX) {
         let layer = match item {
             Some(item) => format!("{collection}:{item}"),
             None => collection,
         };
-        match map::layer(asker.state, asker.viewer, &layer).await {
+        match map::layer(&asker.state, &asker.viewer, &layer).await {
             Ok(layer) => {
                 if let Some(coverage) = coverage(layer) {
                     return Ok(coverage);
@@ -206,7 +198,7 @@ fn coverage(layer: Layer) -> Option<Coverage> {
 }
 
 async fn get_coverage(
-    asker: &Asker<'_>,
+    asker: &Asker,
     coverage: &Coverage,
     wanted: &Wanted,
 ) -> Result<Response, OwsFailure> {
@@ -220,6 +212,7 @@ async fn get_coverage(
         &ValuesWanted {
             layer: &coverage.layer,
             time: source::time_in(&wanted.time, &coverage.days),
+            composite: None,
             geobox: &wanted.geobox,
             bands: &names,
             resampling: wanted.resampling,

@@ -6,13 +6,13 @@ use axum::response::{IntoResponse, Response};
 use super::request::{Canvas, INFO_FORMATS, MapFrame, MapPixel, StyledLayer, styled_layers};
 use super::version::WmsVersion;
 use super::{capabilities, exceptions, legend};
+use crate::asker::Asker;
 use crate::map;
 use crate::ows::failure::{Fault, OwsFailure};
-use crate::ows::handlers::Asker;
 use crate::ows::info;
 use crate::ows::kvp::{Kvp, shown};
 use crate::ows::picture::Picture;
-use crate::ows::source::{self, Drawing};
+use crate::ows::source::{self, Drawing, ItemsShown};
 use swath_grid::Size;
 
 /// Most pictures that one map is laid together of: layers times values of TIME.
@@ -21,7 +21,7 @@ const PICTURES_MAX: usize = 16;
 const CACHE_CONTROL: &str = "max-age=60";
 
 /// Answers a request.
-pub(crate) async fn answer(asker: &Asker<'_>, kvp: &Kvp) -> Response {
+pub(crate) async fn answer(asker: &Asker, kvp: &Kvp) -> Response {
     let version = WmsVersion::negotiate(kvp);
     let answered = match kvp.required("REQUEST") {
         Ok(name) => match name.to_ascii_lowercase().as_str() {
@@ -42,21 +42,17 @@ pub(crate) async fn answer(asker: &Asker<'_>, kvp: &Kvp) -> Response {
     }
 }
 
-async fn get_capabilities(asker: &Asker<'_>, version: WmsVersion) -> Result<Response, OwsFailure> {
-    let layers = map::layers(asker.state, asker.viewer).await?;
+async fn get_capabilities(asker: &Asker, version: WmsVersion) -> Result<Response, OwsFailure> {
+    let layers = map::layers(&asker.state, &asker.viewer).await?;
     let media_type = match version {
         WmsVersion::V111 => "application/vnd.ogc.wms_xml",
         WmsVersion::V130 => "text/xml; charset=utf-8",
     };
-    let document = capabilities::write(version, &layers, asker.base);
+    let document = capabilities::write(version, &layers, &asker.base);
     Ok(([(header::CONTENT_TYPE, media_type)], document).into_response())
 }
 
-async fn get_map(
-    asker: &Asker<'_>,
-    version: WmsVersion,
-    kvp: &Kvp,
-) -> Result<Response, OwsFailure> {
+async fn get_map(asker: &Asker, version: WmsVersion, kvp: &Kvp) -> Result<Response, OwsFailure> {
     let layers = styled_layers(kvp)?;
     let canvas = Canvas::read(kvp)?;
     let frame = MapFrame::read(version, kvp, canvas.size)?;
@@ -81,8 +77,10 @@ async fn get_map(
         false => canvas.background,
     };
     let mut picture = Picture::filled(canvas.size, below);
+    let mut is_cut = false;
     for drawing in &drawings {
-        let pixels = source::pixels(asker, drawing).await?;
+        let (pixels, is_own_cut) = source::pixels(asker, drawing).await?;
+        is_cut |= is_own_cut;
         picture.lay_over(&pixels);
     }
     let (media_type, bytes) = source::encode(picture, canvas.format, canvas.background).await?;
@@ -90,7 +88,11 @@ async fn get_map(
         (header::CONTENT_TYPE, media_type),
         (header::CACHE_CONTROL, CACHE_CONTROL),
     ];
-    Ok((heads, bytes).into_response())
+    let mut response = (heads, bytes).into_response();
+    if is_cut {
+        map::put_cut(&mut response);
+    }
+    Ok(response)
 }
 
 /// Returns what is seen where there is nothing; `None`: what lies below.
@@ -101,20 +103,22 @@ fn background(canvas: &Canvas) -> Option<[u8; 3]> {
 
 /// Returns what is drawn, from below to above.
 async fn drawings(
-    asker: &Asker<'_>,
+    asker: &Asker,
     kvp: &Kvp,
     layers: &[StyledLayer],
     frame: &MapFrame,
 ) -> Result<Vec<Drawing>, OwsFailure> {
+    let composite = source::composite_of(kvp)?;
     let mut drawings = Vec::new();
     for styled in layers {
-        let layer = map::layer(asker.state, asker.viewer, &styled.layer).await?;
+        let layer = map::layer(&asker.state, &asker.viewer, &styled.layer).await?;
         let style = source::style_of(kvp, &styled.style)?;
         for value in &frame.time {
             drawings.push(Drawing {
                 layer: layer.name.clone(),
                 style: style.clone(),
                 time: source::time_of(value, &layer),
+                composite: composite.clone(),
                 geobox: frame.geobox.clone(),
             });
         }
@@ -123,7 +127,7 @@ async fn drawings(
 }
 
 async fn get_feature_info(
-    asker: &Asker<'_>,
+    asker: &Asker,
     version: WmsVersion,
     kvp: &Kvp,
 ) -> Result<Response, OwsFailure> {
@@ -163,18 +167,22 @@ async fn get_feature_info(
     let Some(geobox) = info::pixel_of(&frame.geobox, pixel.col, pixel.row) else {
         return Err(OwsFailure::new(Fault::Point, "the pixel has no size").at("I"));
     };
+    let composite = source::composite_of(kvp)?;
     let mut found = Vec::new();
     for name in names {
-        let layer = map::layer(asker.state, asker.viewer, name).await?;
+        let layer = map::layer(&asker.state, &asker.viewer, name).await?;
         let newest = crate::ows::times::TimeValue::Current;
         let value = frame.time.last().unwrap_or(&newest);
-        let time = source::time_of(value, &layer);
-        found.push(source::pixel_values(asker, &layer, time, &geobox).await?);
+        let shown = ItemsShown {
+            time: source::time_of(value, &layer),
+            composite: composite.clone(),
+        };
+        found.push(source::pixel_values(asker, &layer, shown, &geobox).await?);
     }
     Ok(info::write(format, info::centre(&geobox), &found))
 }
 
-async fn get_legend_graphic(asker: &Asker<'_>, kvp: &Kvp) -> Result<Response, OwsFailure> {
+async fn get_legend_graphic(asker: &Asker, kvp: &Kvp) -> Result<Response, OwsFailure> {
     let format = kvp.get("FORMAT").unwrap_or("image/png");
     if format.split(';').next().unwrap_or_default().trim() != "image/png" {
         let text = format!(
@@ -183,7 +191,7 @@ async fn get_legend_graphic(asker: &Asker<'_>, kvp: &Kvp) -> Result<Response, Ow
         );
         return Err(OwsFailure::new(Fault::Format, text).at("FORMAT"));
     }
-    let layer = map::layer(asker.state, asker.viewer, kvp.required("LAYER")?).await?;
+    let layer = map::layer(&asker.state, &asker.viewer, kvp.required("LAYER")?).await?;
     let name = kvp
         .get("STYLE")
         .or_else(|| kvp.get("STYLES"))

@@ -2,10 +2,9 @@
 
 use swath_grid::{AxisOrder, Point, TileMatrix, TileMatrixSet};
 
-use super::sets::{Limits, sets_of};
 use super::tile::{INFO_KINDS, TILE_KINDS};
 use crate::links::{BaseUrl, path_segment};
-use crate::map::{Layer, StyleInfo};
+use crate::map::{Layer, Limits, StyleInfo, sets_of};
 use crate::ows::failure::XSI;
 use crate::ows::service::{ABSTRACT, TITLE, XLINK, encoded, provider};
 use crate::products::markup::Element;

@@ -2,8 +2,7 @@
 
 use swath_grid::{TileIndex, TileMatrixSet};
 
-use super::sets::{Limits, sets_of};
-use crate::map::Layer;
+use crate::map::{Layer, Limits, sets_of};
 use crate::ows::failure::{Fault, OwsFailure};
 use crate::ows::kvp::{Kvp, invalid, shown};
 use crate::ows::times::{self, TimeValue};

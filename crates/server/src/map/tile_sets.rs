@@ -2,7 +2,7 @@
 
 use swath_grid::{Bounds, TileLimits, TileMatrixSet, bounds_of};
 
-use crate::map::{Layer, tile_matrix_sets};
+use super::{Layer, tile_matrix_sets};
 
 /// What is added around the bounds of a layer, as a share of their sides: edges bend between the
 /// positions that the bounds are computed from.
