@@ -55,11 +55,12 @@ check: ## Quick loop: format, spelling, lints, unit tests, architecture test
 format: ## Format the code
 	cargo fmt --all
 
-bench: ## Our figures beside GDAL, exactextract, rasterstats, pgSTAC; says what is absent (BENCH_ITEMS=100000)
+bench: ## Our figures beside GDAL, exactextract, rasterstats, pgSTAC, titiler, MapServer; says what is absent (BENCH_ITEMS=100000)
 	@scripts/setup.sh test
 	SWATH_BENCH_PYTHON="$${SWATH_BENCH_PYTHON:-$(CURDIR)/target/venv/bin/python}" bench/run.sh
-	@scripts/setup.sh bench || echo "absent: stac-fastapi-pgstac and pypgstac (bench/requirements.txt); our own figures alone"
+	@scripts/setup.sh bench || echo "absent: packages of bench/requirements.txt; our own figures alone"
 	bench/catalog.sh $(BENCH_ITEMS)
+	python=target/bench-venv/bin/python; [[ -x $$python ]] || python=target/venv/bin/python; $$python bench/maps.py
 
 soak: ## Property tests with many cases (SOAK_CASES=20000), ingest and extraction killed often (SOAK_KILLS=100)
 	@scripts/setup.sh build

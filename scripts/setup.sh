@@ -6,7 +6,7 @@
 #   scripts/setup.sh check   that, rustfmt, clippy, and the Python tools of `make check`
 #   scripts/setup.sh test    that, the reference programs of the acceptance tests, and Chromium for the portal
 #   scripts/setup.sh clients that, QGIS without its desktop, and MapProxy in target/client-venv
-#   scripts/setup.sh bench   the servers that bench/catalog.sh measures beside ours
+#   scripts/setup.sh bench   what bench/catalog.sh and bench/maps.py measure beside ours
 #
 # Says what it installs. System packages only as root or where sudo asks for no password; else it
 # says which are missing and stops. Python packages go to target/venv (those of the bench to

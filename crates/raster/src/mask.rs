@@ -16,7 +16,9 @@ pub enum Mask {
 impl Mask {
     /// Returns the mask of flags, in its shortest form.
     pub fn from_flags(flags: Vec<bool>) -> Self {
-        if flags.iter().all(|valid| *valid) {
+        // Chunks without an early exit inside run vectorised.
+        let all_valid = |chunk: &[bool]| chunk.iter().fold(true, |all, valid| all & *valid);
+        if flags.chunks(1024).all(all_valid) {
             Self::All
         } else if flags.iter().any(|valid| *valid) {
             Self::Pixels(flags)

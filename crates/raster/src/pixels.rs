@@ -63,6 +63,9 @@ pub trait Sample: Copy + PartialOrd + Default + Send + Sync + 'static {
     /// The run-time name of the type.
     const DATA_TYPE: DataType;
 
+    /// The largest value: the end of an integer type, infinity.
+    const LARGEST: Self;
+
     /// Returns the value as `f64`; 64-bit integers beyond 2^53 are rounded.
     fn to_f64(self) -> f64;
 
@@ -200,6 +203,7 @@ macro_rules! integer_sample {
     ($type:ty, $variant:ident) => {
         impl Sample for $type {
             const DATA_TYPE: DataType = DataType::$variant;
+            const LARGEST: Self = <$type>::MAX;
             fn to_f64(self) -> f64 {
                 self as f64
             }
@@ -238,6 +242,7 @@ macro_rules! float_sample {
     ($type:ty, $variant:ident) => {
         impl Sample for $type {
             const DATA_TYPE: DataType = DataType::$variant;
+            const LARGEST: Self = <$type>::INFINITY;
             fn to_f64(self) -> f64 {
                 f64::from(self)
             }

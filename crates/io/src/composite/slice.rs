@@ -129,10 +129,22 @@ impl SliceReader {
 
 /// Returns what is valid and of no dropped class.
 fn keep(classes: RasterBand, dropped: &[f64]) -> Mask {
+    fn drop_classes<T: Sample>(flags: &mut [bool], values: &[T], dropped: &[f64]) {
+        // Class by class, so that the inner loop runs vectorised.
+        for class in dropped.iter().filter_map(|class| T::from_f64(*class)) {
+            for (flag, value) in flags.iter_mut().zip(values) {
+                *flag &= *value != class;
+            }
+        }
+    }
     let RasterBand { pixels, mask } = classes;
-    let flags = (0..pixels.len())
-        .map(|index| mask.is_valid(index) && !dropped.contains(&pixels.get_f64(index)));
-    Mask::from_flags(flags.collect())
+    let mut flags = match mask {
+        Mask::All => vec![true; pixels.len()],
+        Mask::None => return Mask::None,
+        Mask::Pixels(flags) => flags,
+    };
+    for_pixels!(&pixels, values => drop_classes(&mut flags, values, dropped));
+    Mask::from_flags(flags)
 }
 
 fn physical(pixels: &Pixels, scale: f64, offset: f64) -> Pixels {

@@ -101,6 +101,7 @@ impl Cell {
     }
 
     /// Fills `columns` and `rows` with the positions of row `row` of the cell, on a grid that begins at `start`.
+    #[inline(always)]
     fn row_positions(&self, row: u32, start: Point, columns: &mut [f64], rows: &mut [f64]) {
         match &self.places {
             Places::Exact(points) => {
@@ -179,18 +180,46 @@ impl<T: Sample> Band<'_, T> {
     #[inline]
     pub fn index_at(&self, x: f64, y: f64) -> Option<usize> {
         let [left, top, right, bottom] = self.edges;
-        // NaN fails every comparison.
-        if !(x >= left && x < right && y >= top && y < bottom) {
-            return None;
-        }
-        let (col, row) = (x.floor(), y.floor());
-        let is_held =
-            col >= 0.0 && row >= 0.0 && col < self.width as f64 && row < self.height as f64;
-        is_held.then(|| row as usize * self.width + col as usize)
+        let (left, right) = (left.max(0.0), right.min(self.width as f64));
+        let (top, bottom) = (top.max(0.0), bottom.min(self.height as f64));
+        // NaN fails every comparison. `as` cuts towards 0, which is down here; to signed numbers it is quick.
+        let is_held = x >= left && x < right && y >= top && y < bottom;
+        is_held.then(|| y as i64 as usize * self.width + x as i64 as usize)
     }
 }
 
 fn warp_band<T: Interpolate>(
+    values: &[T],
+    mask: &Mask,
+    source: &WarpSource<'_>,
+    cells: &[Cell],
+    target: Window,
+    resampling: Resampling,
+) -> RasterBand {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has these instructions.
+        return unsafe { warp_band_avx2(values, mask, source, cells, target, resampling) };
+    }
+    warp_band_any(values, mask, source, cells, target, resampling)
+}
+
+/// The same code, compiled for processors since 2013: rounding is an instruction there, not a call.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn warp_band_avx2<T: Interpolate>(
+    values: &[T],
+    mask: &Mask,
+    source: &WarpSource<'_>,
+    cells: &[Cell],
+    target: Window,
+    resampling: Resampling,
+) -> RasterBand {
+    warp_band_any(values, mask, source, cells, target, resampling)
+}
+
+#[inline(always)]
+fn warp_band_any<T: Interpolate>(
     values: &[T],
     mask: &Mask,
     source: &WarpSource<'_>,
@@ -263,6 +292,7 @@ impl Kernel {
         }
     }
 
+    #[inline(always)]
     fn fill<T: Interpolate>(&self, band: &Band<'_, T>, row: Row<'_, T>) {
         match self {
             Self::Nearest => nearest(band, row),
@@ -272,7 +302,11 @@ impl Kernel {
     }
 }
 
+#[inline(always)]
 fn nearest<T: Sample>(band: &Band<'_, T>, row: Row<'_, T>) {
+    if let Some(first) = first_of_run(band, &row) {
+        return copy_run(band, first, row);
+    }
     let positions = row.columns.iter().zip(row.rows);
     let targets = row.values.iter_mut().zip(row.is_valid);
     for ((x, y), (value, is_valid)) in positions.zip(targets) {
@@ -282,6 +316,57 @@ fn nearest<T: Sample>(band: &Band<'_, T>, row: Row<'_, T>) {
         if band.mask.is_valid(index) {
             *value = band.values[index];
             *is_valid = true;
+        }
+    }
+}
+
+/// Returns the index of the first pixel where positions go along one row of the source, pixel by
+/// pixel, as they do where both grids are the same.
+#[inline(always)]
+fn first_of_run<T: Sample>(band: &Band<'_, T>, row: &Row<'_, T>) -> Option<usize> {
+    let last = row.columns.len().checked_sub(1)?;
+    let first = band.index_at(row.columns[0], row.rows[0])?;
+    if band.index_at(row.columns[last], row.rows[last])? != first + last {
+        return None;
+    }
+    // Within the source, so that neither is negative.
+    let (left, top) = (row.columns[0].trunc(), row.rows[0].trunc());
+    let mut is_run = true;
+    for (index, (x, y)) in row.columns.iter().zip(row.rows).enumerate() {
+        let x = x - index as f64;
+        is_run &= (x >= left) & (x < left + 1.0) & (*y >= top) & (*y < top + 1.0);
+    }
+    is_run.then_some(first)
+}
+
+/// Pixels of a run that are looked at together.
+const RUN_PX: usize = 32;
+
+/// Copies neighbouring pixels and what is valid of them.
+#[inline(always)]
+fn copy_run<T: Sample>(band: &Band<'_, T>, first: usize, row: Row<'_, T>) {
+    let run = first..first + row.values.len();
+    match band.mask {
+        Mask::All => {
+            row.values.copy_from_slice(&band.values[run]);
+            row.is_valid.fill(true);
+        }
+        Mask::None => {}
+        Mask::Pixels(flags) => {
+            let flags = &flags[run.clone()];
+            row.values.copy_from_slice(&band.values[run]);
+            row.is_valid.copy_from_slice(flags);
+            let chunks = row.values.chunks_mut(RUN_PX).zip(flags.chunks(RUN_PX));
+            for (values, flags) in chunks {
+                if flags.iter().fold(true, |all, flag| all & *flag) {
+                    continue;
+                }
+                for (value, flag) in values.iter_mut().zip(flags) {
+                    if !*flag {
+                        *value = T::default();
+                    }
+                }
+            }
         }
     }
 }
