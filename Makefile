@@ -17,6 +17,9 @@ PYTEST_WORKERS ?= 2
 # `make soak`: cases per property test, and how often an ingest is killed and repeated (5 in `make test`).
 SOAK_CASES ?= 20000
 SOAK_KILLS ?= 100
+# `make soak`: random requests to a served archive (2,000 in `make test`), and where they begin.
+SOAK_REQUESTS ?= 100000
+SOAK_SEED ?= 1
 # Items of the catalogue of `make bench`.
 BENCH_ITEMS ?= 100000
 
@@ -62,9 +65,11 @@ bench: ## Our figures beside GDAL, exactextract, rasterstats, pgSTAC, titiler, M
 	bench/catalog.sh $(BENCH_ITEMS)
 	python=target/bench-venv/bin/python; [[ -x $$python ]] || python=target/venv/bin/python; $$python bench/maps.py
 
-soak: ## Property tests with many cases (SOAK_CASES=20000), ingest and extraction killed often (SOAK_KILLS=100)
-	@scripts/setup.sh build
+soak: ## Property tests with many cases (SOAK_CASES=20000), ingest and extraction killed often (SOAK_KILLS=100), random requests (SOAK_REQUESTS=100000)
+	@scripts/setup.sh test
 	PROPTEST_CASES=$(SOAK_CASES) SWATH_TEST_KILLS=$(SOAK_KILLS) cargo test --release --workspace
+	cargo build --release
+	target/venv/bin/python bench/soak_server.py --requests $(SOAK_REQUESTS) --seed $(SOAK_SEED)
 
 test-clients: build ## Clients we did not write against our server: validators, pystac-client, rustac, EODAG, schemathesis, QGIS, MapProxy
 	@scripts/setup.sh clients

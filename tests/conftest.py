@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT_S = 120
 # Files on the simulated season, which is made once.
-SEASON_FILES = ("test_series", "test_cbm", "test_export")
+SEASON_FILES = ("test_series", "test_cbm", "test_export", "test_random_requests")
 # Files that do everything once for each value of a parameter.
 SPLIT_FILES = {"test_stac_api": "kept", "test_season": "filled"}
 # Files whose tests change what belongs to a whole server: the roles of pgSTAC.

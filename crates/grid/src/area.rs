@@ -9,7 +9,7 @@ const LATTICE_SIDE: u32 = 21;
 const SAVED_DEGREES_MIN: f64 = 40.0;
 
 /// Returns the longitude, latitude rectangle (WGS 84) that holds a grid; `None` where no position of
-/// it can be computed. It may be a little too small where edges bend between 21 positions a side.
+/// it can be computed, or all lie beyond the poles. It may be a little too small where edges bend between 21 positions a side.
 ///
 /// # Errors
 /// Where positions in the CRS cannot be computed.
@@ -142,23 +142,33 @@ fn around(positions: &[Point]) -> Option<Bbox> {
     };
     let (south, north) = range(&mut positions.iter().map(|point| point.y));
     let (west, east) = range(&mut positions.iter().map(|point| point.x));
-    if positions.is_empty() {
+    if positions.is_empty() || south > 90.0 || north < -90.0 {
         return None;
     }
-    let from_zero = |x: f64| if x < 0.0 { x + 360.0 } else { x };
-    let (zero_west, zero_east) = range(&mut positions.iter().map(|point| from_zero(point.x)));
-    let (west, east) = if zero_east - zero_west + SAVED_DEGREES_MIN < east - west {
-        let to_half = |x: f64| if x > 180.0 { x - 360.0 } else { x };
-        (to_half(zero_west), to_half(zero_east))
-    } else {
-        (west.max(-180.0), east.min(180.0))
+    let bbox = |west: f64, east: f64| {
+        Some(Bbox {
+            west,
+            south: south.max(-90.0),
+            east,
+            north: north.min(90.0),
+        })
     };
-    Some(Bbox {
-        west,
-        south: south.max(-90.0),
-        east,
-        north: north.min(90.0),
-    })
+    if east - west >= 360.0 {
+        return bbox(-180.0, 180.0);
+    }
+    // Grids in degrees may lie some turns away.
+    let turns = ((west + 180.0) / 360.0).floor() * 360.0;
+    let (west, east) = (west - turns, east - turns);
+    let from_zero = |x: f64| {
+        let x = x - turns;
+        if x < 0.0 { x + 360.0 } else { x }
+    };
+    let (zero_west, zero_east) = range(&mut positions.iter().map(|point| from_zero(point.x)));
+    let to_half = |x: f64| if x > 180.0 { x - 360.0 } else { x };
+    if zero_east - zero_west + SAVED_DEGREES_MIN < east - west {
+        return bbox(to_half(zero_west), to_half(zero_east));
+    }
+    bbox(west, to_half(east))
 }
 
 #[cfg(test)]
@@ -201,6 +211,28 @@ mod tests {
             .expect("a CRS")
             .expect("a place");
         assert!(bbox.west > 179.0 && bbox.east < -175.0, "{bbox:?}");
+    }
+
+    #[test]
+    fn grids_in_degrees_beyond_the_earth_lie_on_it_or_nowhere() {
+        let of = |west: f64, north: f64, resolution: f64| {
+            let crs = Crs::parse("OGC:CRS84").expect("a CRS");
+            let corner = Point { x: west, y: north };
+            let transform = Transform::north_up(corner, resolution).expect("a transform");
+            let size = Size {
+                width: 100,
+                height: 100,
+            };
+            bbox_of(&GeoBox::new(crs, transform, size).expect("a grid")).expect("a CRS")
+        };
+        let world = of(-2e7, 2e7, 4e5).expect("it holds the Earth");
+        assert_eq!((world.west, world.east), (-180.0, 180.0));
+        assert_eq!((world.south, world.north), (-90.0, 90.0));
+        assert_eq!(of(6e6, 5e5, 1.0), None);
+        let across = of(-190.0, 10.0, 0.2).expect("a place");
+        assert!((across.west - 170.0).abs() < 1e-9 && (across.east + 170.0).abs() < 1e-9);
+        let turned = of(365.0, 10.0, 0.1).expect("a place");
+        assert!((turned.west - 5.0).abs() < 1e-9 && (turned.east - 15.0).abs() < 1e-9);
     }
 
     #[test]

@@ -44,5 +44,5 @@ pub use style::{
 };
 pub use warp::{
     Cell, FootprintError, GridChoice, Places, Positions, Resampling, WarpSource, default_grid,
-    footprint, source_window, warp,
+    footprint, reach, source_window, warp,
 };

@@ -16,6 +16,9 @@ const PORT_DEFAULT: u16 = 8080;
 /// Longest wait for requests that have begun when the program is asked to stop.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
+/// How often memory that nobody uses any more goes back to the system.
+const MEMORY_BACK_EVERY: Duration = Duration::from_secs(30);
+
 /// Arguments of `swath serve`.
 #[derive(Debug, clap::Args)]
 pub struct ServeArgs {
@@ -79,6 +82,27 @@ pub async fn run(context: &Context, args: ServeArgs) -> Result<()> {
     tokio::select! {
         outcome = running => outcome?,
         () = deadline => tracing::warn!("requests that still ran were cut off"),
+        () = give_memory_back() => {}
     }
     Ok(())
+}
+
+/// Gives back, now and then and for ever, what large pictures left free between what is kept: the
+/// allocator itself gives back only what is free at its end, and a server runs for months.
+async fn give_memory_back() {
+    let mut ticks = tokio::time::interval(MEMORY_BACK_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        // It takes a few milliseconds for a hundred megabytes.
+        let _ = tokio::task::spawn_blocking(trim_allocator).await;
+    }
+}
+
+fn trim_allocator() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: the call may be made by any thread at any time; it takes a number of bytes to leave.
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use swath_raster::for_pixels;
+
 use crate::raster::{DecodedBlock, GeoTiff};
 
 /// Share of the limit that is left when the oldest blocks go: looking for them is not free.
@@ -77,14 +79,24 @@ impl BlockCache {
         Some(found.block.clone())
     }
 
-    pub(super) fn keep(&self, key: BlockKey, block: Arc<DecodedBlock>) {
+    /// Keeps a block, unless it is larger than the limit; returns it to be shared.
+    pub(super) fn keep(&self, key: BlockKey, mut block: DecodedBlock) -> Arc<DecodedBlock> {
+        // A block at the edge was decoded with its padding, which may be most of it.
+        for pixels in &mut block.bands {
+            for_pixels!(pixels, values => values.shrink_to_fit());
+        }
         let bands = block.bands.iter();
         let bytes = bands
             .map(|pixels| (pixels.len() * (pixels.data_type().size_bytes() + 1)) as u64)
             .sum();
-        if bytes > self.bytes_max {
-            return;
+        let block = Arc::new(block);
+        if bytes <= self.bytes_max {
+            self.insert(key, bytes, block.clone());
         }
+        block
+    }
+
+    fn insert(&self, key: BlockKey, bytes: u64, block: Arc<DecodedBlock>) {
         let mut held = self.lock();
         held.uses += 1;
         let used = held.uses;
@@ -138,8 +150,8 @@ mod tests {
         }
     }
 
-    fn block(len: usize) -> Arc<DecodedBlock> {
-        Arc::new(DecodedBlock {
+    fn block(len: usize) -> DecodedBlock {
+        DecodedBlock {
             window: Window {
                 col: 0,
                 row: 0,
@@ -148,7 +160,7 @@ mod tests {
             },
             bands: vec![Pixels::U8(vec![0; len])],
             masks: vec![Mask::All],
-        })
+        }
     }
 
     #[test]
@@ -174,5 +186,20 @@ mod tests {
         assert_eq!(cache.bytes(), 40);
         cache.keep(key(1), block(1_000));
         assert_eq!(cache.bytes(), 40);
+    }
+
+    #[test]
+    fn padding_that_was_cut_off_is_not_kept() {
+        let cache = BlockCache::new(1_000);
+        let mut padded = vec![0_u8; 100_000];
+        padded.truncate(10);
+        let mut edge = block(10);
+        edge.bands = vec![Pixels::U8(padded)];
+        let kept = cache.keep(key(0), edge);
+        let Pixels::U8(values) = &kept.bands[0] else {
+            panic!("the type that was kept");
+        };
+        assert_eq!((values.len(), cache.bytes()), (10, 20));
+        assert!(values.capacity() < 100, "{}", values.capacity());
     }
 }

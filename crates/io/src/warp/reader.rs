@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use futures::TryStreamExt;
 use rayon::prelude::*;
-use swath_grid::{GeoBox, Size, Transform, Window};
+use swath_grid::{GeoBox, Point, Size, Transform, Window};
 use swath_raster::{
-    Cell, Mask, Pixels, Positions, Raster, RasterBand, Resampling, WarpSource, source_window, warp,
+    Cell, Mask, Pixels, Positions, Raster, RasterBand, Resampling, WarpSource, reach,
+    source_window, warp,
 };
 
 use super::block_cache::{BlockCache, BlockKey, raster_key};
@@ -23,6 +24,8 @@ const CHUNK_PX: u32 = 512;
 const CHUNK_BYTES_MAX: u64 = 64 << 20;
 /// Source bytes of the chunks that are warped side by side.
 const GROUP_BYTES_MAX: u64 = 256 << 20;
+/// Pixels of the level around the source that count: the reach of cubic, and a bit.
+const REACH_PX: f64 = 4.0;
 /// Source bytes that one target pixel may need.
 const PIXEL_BYTES_MAX: u64 = 512 << 20;
 
@@ -88,6 +91,8 @@ pub struct WarpReader {
     level_size: Size,
     positions: Arc<Positions>,
     target: Size,
+    /// What of the target the raster can touch.
+    reach: Option<Window>,
     kept: KeptBlocks,
     /// Blocks of all who read, and what this raster is called there.
     shared: Option<(Arc<str>, Arc<BlockCache>)>,
@@ -126,7 +131,13 @@ impl WarpReader {
             .map_err(|error| wrong(&raster, error.to_string()))?;
         let level = choose_level(&raster, geobox, &positions);
         let level_size = raster.levels[level].image.size;
+        let per_level = |full: u32, level: u32| REACH_PX * f64::from(full) / f64::from(level);
+        let margin_px = Point {
+            x: per_level(raster.size().width, level_size.width),
+            y: per_level(raster.size().height, level_size.height),
+        };
         Ok(Self {
+            reach: reach(&source, geobox, margin_px),
             positions: Arc::new(positions.with_source(&level_transform(&source, level_size))),
             raster,
             bands,
@@ -205,6 +216,10 @@ impl WarpReader {
 
     /// Returns the chunks of a window that touch the source, each with a bounded part of it.
     async fn chunks(&self, window: Window) -> Result<Vec<Chunk>, IoError> {
+        let reached = self.reach.and_then(|reach| reach.intersection(&window));
+        let Some(window) = reached else {
+            return Ok(Vec::new());
+        };
         let positions = self.positions.clone();
         let (level_size, resampling) = (self.level_size, self.resampling);
         let pixel_bytes = self.pixel_bytes();
@@ -301,10 +316,10 @@ impl WarpReader {
                 .try_buffered(rayon::current_num_threads().max(4))
         );
         while let Some((number, block)) = decoded.try_next().await? {
-            let block = Arc::new(block);
-            if let Some((raster, cache)) = &self.shared {
-                cache.keep(block_key(raster, &keys, level, number), block.clone());
-            }
+            let block = match &self.shared {
+                Some((raster, cache)) => cache.keep(block_key(raster, &keys, level, number), block),
+                None => Arc::new(block),
+            };
             self.kept.insert(number, block);
         }
         let jobs: Vec<_> = group

@@ -2,6 +2,7 @@
 //!
 //! 1. [`Positions`] says where the centres of target pixels lie on the source grid: [`Cell`]s of
 //!    pixels whose positions are exact or interpolated within a stated bound.
+//!    [`reach`] says beforehand which pixels of a large target a small source can touch.
 //! 2. [`source_window`] is what of the source these cells need.
 //! 3. [`warp`] computes the values from the source pixels of that window.
 //!
@@ -13,9 +14,11 @@ mod footprint;
 mod interpolate;
 mod kernel;
 mod positions;
+mod reach;
 mod resampling;
 
 pub use footprint::{FootprintError, GridChoice, default_grid, footprint};
 pub use kernel::{WarpSource, source_window, warp};
 pub use positions::{Cell, Places, Positions};
+pub use reach::reach;
 pub use resampling::Resampling;

@@ -30,11 +30,22 @@ async fn raster_geotiff(
 }
 
 /// Returns values of expressions as a file of `f32`, NaN where there is nothing.
+///
+/// # Errors
+/// [`MapFailure::CrsUnknown`] where GeoTIFF has no words for the CRS.
 pub(super) async fn encode_geotiff(
     geobox: GeoBox,
     names: Vec<String>,
     values: Values,
 ) -> Result<Vec<u8>, MapFailure> {
+    if geobox.crs().to_geokeys().is_none() {
+        return Err(MapFailure::CrsUnknown {
+            reason: format!(
+                "the CRS {} cannot be written into a GeoTIFF; choose one by its EPSG code, or a picture",
+                geobox.crs().name()
+            ),
+        });
+    }
     let size = geobox.size();
     let len = size.width as usize * size.height as usize;
     let bands = swath_io::compute::run(move |_| {
