@@ -133,6 +133,9 @@ fn assemble(
         Some((SIZ, body)) => TileGrid::parse(body)?,
         _ => return Err("its main header does not begin with SIZ".to_owned()),
     };
+    if all.iter().skip(1).any(|(marker, _)| *marker == SIZ) {
+        return Err("its main header has a second SIZ segment".to_owned());
+    }
     let count = grid.tiles_across() * grid.tiles_down();
     let lengths: Vec<&[u8]> = all
         .iter()

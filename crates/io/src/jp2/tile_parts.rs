@@ -198,11 +198,12 @@ pub(super) struct PartHead {
 
 /// Reads an SOT marker segment.
 pub(super) fn sot(head: &[u8]) -> Option<PartHead> {
-    let is_sot = be_u16(head, 0)? == SOT && be_u16(head, 2)? == 10 && head.len() >= 12;
+    let count = *head.get(SOT_BYTES as usize - 1)?;
+    let is_sot = be_u16(head, 0)? == SOT && be_u16(head, 2)? == 10;
     is_sot.then_some(PartHead {
         tile: be_u16(head, 4)?,
         len: be_u32(head, 6)?,
-        count: head[11],
+        count,
     })
 }
 

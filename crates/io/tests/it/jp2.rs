@@ -158,6 +158,7 @@ async fn what_is_not_read_is_named() {
         ),
         (base().segment(0xff60, &[0, 0]), "PPM"),
         (base().segment(0xff5f, &[0; 7]), "POC"),
+        (base().segment(0xff51, &[0; 4]), "second SIZ"),
         (jp2(60_000, 60_000), "smaller tiles"),
         (jp2(300, 300).tiles(1, 1).levels(0), "at most 65535"),
     ];
@@ -393,6 +394,25 @@ fn files() -> Vec<Jp2> {
         jp2(60, 50).bare().components(&[[15, 1, 1]; 3]),
         jp2(300, 20).geotiff(&tiff.bytes()).open_end(),
     ]
+}
+
+#[test]
+fn every_truncation_is_an_error_or_harmless() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut.jp2");
+    let walked = jp2(60, 50).tiles(16, 16).parts(2);
+    for (index, file) in files().iter().chain([&walked]).enumerate() {
+        let bytes = file.bytes();
+        std::fs::write(&path, &bytes).unwrap();
+        let expected = read(&path).unwrap();
+        for len in 0..bytes.len() {
+            std::fs::write(&path, &bytes[..len]).unwrap();
+            if let Ok(found) = read(&path) {
+                let is_same = found.iter().zip(&expected).all(|(a, b)| a.bands == b.bands);
+                assert!(is_same, "file {index} cut to {len} bytes");
+            }
+        }
+    }
 }
 
 proptest! {
