@@ -8,7 +8,7 @@ use crate::collection_match::matches;
 use crate::declared::{Declared, PREFIXES_MAX};
 use crate::filter::invalid;
 use crate::live::Live;
-use crate::record::etag_of;
+use crate::record::{check_links, etag_of};
 use crate::{
     Catalog, CatalogError, CollectionSearch, PutMode, StoredCollection, geometry, instant,
 };
@@ -163,6 +163,7 @@ impl Catalog {
         mode: PutMode,
     ) -> Result<String, CatalogError> {
         let declared = Declared::read(collection)?;
+        check_links(collection)?;
         let what = format!("collection \"{}\"", declared.id);
         let mut transaction = self.database.begin().await?;
         let known = lock(&mut transaction, self.database.statement(), &declared.id).await?;

@@ -11,7 +11,7 @@ use crate::collections::{Freshness, Held, check_writable, lock_live, write_live}
 use crate::field::{Kind, PropertyName};
 use crate::item_rows::{Write, write_rows};
 use crate::live::Share;
-use crate::record::{Record, uuid_of};
+use crate::record::{Record, check_links, uuid_of};
 use crate::{Catalog, CatalogError, PutMode, StoredItem, instant};
 
 /// Items written with one statement.
@@ -150,7 +150,11 @@ impl Catalog {
         }
         let records: Result<Vec<_>, _> = items
             .iter()
-            .map(|item| Record::read(collection, item))
+            .map(|item| {
+                let record = Record::read(collection, item)?;
+                check_links(item)?;
+                Ok::<_, CatalogError>(record)
+            })
             .collect();
         let records = records?;
         let etags: Vec<String> = records.iter().map(|record| record.etag.clone()).collect();

@@ -10,6 +10,41 @@ use crate::backend::on_both;
 use crate::sample::{item, object, put_collection};
 
 #[test]
+fn links_that_say_nothing_are_refused() {
+    on_both(async |catalog| {
+        let operator = Viewer::operator();
+        put_collection(catalog, "kept").await;
+        for links in [
+            json!([{"href": "https://example.org/"}]),
+            json!([{"rel": "license", "href": ""}]),
+            json!([{"rel": "license", "href": "https://example.org/"}, {"rel": 1, "href": "x"}]),
+            json!(["https://example.org/"]),
+            json!({"rel": "license"}),
+        ] {
+            let mut collection = object(
+                json!({"id": "new", "type": "Collection", "description": "d", "license": "other"}),
+            );
+            collection.insert("links".to_owned(), links.clone());
+            let refused = catalog
+                .put_collection(&operator, &collection, PutMode::Create)
+                .await
+                .expect_err("a link without its name");
+            assert_eq!(refused.kind(), ErrorKind::Invalid, "{refused}");
+            assert!(refused.to_string().contains("new: "), "{refused}");
+            let mut item = item("a", "2020-01-01T00:00:00Z", 1.0, 1.0);
+            item.insert("links".to_owned(), links);
+            let refused = catalog
+                .put_items(&operator, "kept", &[item], PutMode::Create)
+                .await
+                .expect_err("a link without its name");
+            assert!(refused.to_string().contains("a: "), "{refused}");
+        }
+        assert!(catalog.collection(&operator, "new").await.is_err());
+        assert!(catalog.item(&operator, "kept", "a").await.is_err());
+    });
+}
+
+#[test]
 fn private_collection_does_not_exist_for_others() {
     on_both(async |catalog| {
         let (ada, bob) = (Viewer::member("ada"), Viewer::member("bob"));
