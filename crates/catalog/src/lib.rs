@@ -41,6 +41,7 @@ pub use parcel_sets::{
 pub use restoration::{Restoration, RestoreCounts, RestoreMode};
 pub use snapshot::{CollectionCopy, ItemCopy, Snapshot};
 pub use status::CatalogStatus;
+pub use swath_db::ChangeMark;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -160,6 +161,15 @@ impl Catalog {
     /// Returns the database's name for messages, without credentials.
     pub fn place(&self) -> &str {
         self.database.place()
+    }
+
+    /// Returns a mark of the state of the catalogue: what was found after a mark was taken still holds
+    /// as long as the mark is the same, whoever else writes. Cheap, and not charged to any budget.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn change_mark(&self) -> Result<ChangeMark, CatalogError> {
+        Ok(self.database.change_mark().await?)
     }
 
     /// Closes all connections; what runs is finished first.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::query::Query;
@@ -61,12 +63,25 @@ pub(crate) fn bind_postgres(statement: &Statement) -> Query<'_, Postgres, PgArgu
     query
 }
 
-/// Opens the writer and the readers of a SQLite file; makes the file and its folder where absent.
+/// The connections to a SQLite file.
+#[derive(Debug, Clone)]
+pub(crate) struct SqlitePools {
+    /// One connection.
+    pub(crate) writer: SqlitePool,
+    /// Several, which cannot write.
+    pub(crate) readers: SqlitePool,
+    /// One that never writes and stays open: to it every change is one of somebody else.
+    pub(crate) watcher: SqlitePool,
+    /// How often the watcher was opened: what it counts begins anew each time.
+    pub(crate) watcher_openings: Arc<AtomicU64>,
+}
+
+/// Opens the connections to a SQLite file; makes the file and its folder where absent.
 pub(crate) async fn open_sqlite(
     path: &Path,
     place: &str,
     functions: &'static [SqliteFunction],
-) -> Result<(SqlitePool, SqlitePool), DbError> {
+) -> Result<SqlitePools, DbError> {
     if let Some(folder) = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
@@ -91,6 +106,8 @@ pub(crate) async fn open_sqlite(
         SqlitePoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(LOCK_WAIT_MAX)
+            // Nothing lies between us and a file that could break: asking first is a detour.
+            .test_before_acquire(false)
             .after_connect(move |connection, _| Box::pin(register_all(connection, functions)))
     };
     let failed = |error| DbError::of(place, error);
@@ -98,9 +115,27 @@ pub(crate) async fn open_sqlite(
         .connect_with(options.clone())
         .await
         .map_err(failed)?;
-    let readers = options.pragma("query_only", "ON");
-    let readers = pool(SQLITE_READERS_MAX).connect_lazy_with(readers);
-    Ok((writer, readers))
+    let to_read = options.pragma("query_only", "ON");
+    let readers = pool(SQLITE_READERS_MAX).connect_lazy_with(to_read.clone());
+    let watcher_openings = Arc::new(AtomicU64::new(0));
+    let openings = watcher_openings.clone();
+    let watcher = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(LOCK_WAIT_MAX)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .after_connect(move |_, _| {
+            openings.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async { Ok(()) })
+        })
+        .connect_lazy_with(to_read);
+    Ok(SqlitePools {
+        writer,
+        readers,
+        watcher,
+        watcher_openings,
+    })
 }
 
 async fn register_all(

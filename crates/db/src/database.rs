@@ -11,12 +11,12 @@ use tokio::sync::Semaphore;
 
 use crate::budget::{QueryBudget, Watch};
 use crate::connection::{
-    bind_postgres, bind_sqlite, open_postgres, open_postgres_to_read, open_sqlite,
+    SqlitePools, bind_postgres, bind_sqlite, open_postgres, open_postgres_to_read, open_sqlite,
 };
 use crate::migration::{self, Schema};
 use crate::row::Inner as RowInner;
 use crate::transaction::Inner as TransactionInner;
-use crate::{DbError, Dialect, LOCK_WAIT_MAX, Row, Statement, Transaction};
+use crate::{ChangeMark, DbError, Dialect, LOCK_WAIT_MAX, Row, Statement, Transaction};
 
 /// A database; cloning it is cheap.
 #[derive(Debug, Clone)]
@@ -31,10 +31,7 @@ pub struct Database {
 
 #[derive(Debug, Clone)]
 enum Pools {
-    Sqlite {
-        writer: SqlitePool,
-        readers: SqlitePool,
-    },
+    Sqlite(SqlitePools),
     Postgres(PgPool),
 }
 
@@ -56,8 +53,7 @@ impl Database {
             if path.as_os_str().is_empty() {
                 return Err(DbError::Url { url: url.into() });
             }
-            let (writer, readers) = open_sqlite(&path, &place, schema.functions).await?;
-            Pools::Sqlite { writer, readers }
+            Pools::Sqlite(open_sqlite(&path, &place, schema.functions).await?)
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             Pools::Postgres(open_postgres(url, &place).await?)
         } else {
@@ -115,7 +111,7 @@ impl Database {
     /// Returns which SQL it speaks.
     pub fn dialect(&self) -> Dialect {
         match &self.pools {
-            Pools::Sqlite { .. } => Dialect::Sqlite,
+            Pools::Sqlite(_) => Dialect::Sqlite,
             Pools::Postgres(_) => Dialect::Postgres,
         }
     }
@@ -145,9 +141,9 @@ impl Database {
             });
         }
         let rows = match &self.pools {
-            Pools::Sqlite { readers, .. } => {
+            Pools::Sqlite(pools) => {
                 let watch = Watch::new(self.budget.clone());
-                fetch_sqlite(readers, statement, watch).await
+                fetch_sqlite(&pools.readers, statement, watch).await
             }
             Pools::Postgres(pool) => match budget {
                 None => fetch_postgres(pool, statement).await,
@@ -163,6 +159,19 @@ impl Database {
         })
     }
 
+    /// Returns a mark of the state that the database is in. It costs one question that reads no table
+    /// and no budget is charged for.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn change_mark(&self) -> Result<ChangeMark, DbError> {
+        let mark = match &self.pools {
+            Pools::Sqlite(pools) => ChangeMark::of_sqlite(pools).await,
+            Pools::Postgres(pool) => ChangeMark::of_postgres(pool).await,
+        };
+        mark.map_err(|error| DbError::of(&self.place, error))
+    }
+
     /// Begins a change. SQLite has one writer: a second one waits, at most
     /// [`crate::LOCK_WAIT_MAX`].
     ///
@@ -171,7 +180,8 @@ impl Database {
     pub async fn begin(&self) -> Result<Transaction, DbError> {
         let place = self.place.to_string();
         let begun = match &self.pools {
-            Pools::Sqlite { writer, .. } => writer
+            Pools::Sqlite(pools) => pools
+                .writer
                 .begin_with("BEGIN IMMEDIATE")
                 .await
                 .map(TransactionInner::Sqlite),
@@ -195,9 +205,9 @@ impl Database {
     pub async fn snapshot(&self) -> Result<Transaction, DbError> {
         let place = self.place.to_string();
         let begun = match &self.pools {
-            Pools::Sqlite { readers, .. } => {
-                begin_reading(readers).await.map(TransactionInner::Sqlite)
-            }
+            Pools::Sqlite(pools) => begin_reading(&pools.readers)
+                .await
+                .map(TransactionInner::Sqlite),
             Pools::Postgres(pool) => pool
                 .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 .await
@@ -212,9 +222,10 @@ impl Database {
     /// Closes all connections; what runs is finished first.
     pub async fn close(&self) {
         match &self.pools {
-            Pools::Sqlite { writer, readers } => {
-                readers.close().await;
-                writer.close().await;
+            Pools::Sqlite(pools) => {
+                pools.watcher.close().await;
+                pools.readers.close().await;
+                pools.writer.close().await;
             }
             Pools::Postgres(pool) => pool.close().await,
         }

@@ -7,6 +7,7 @@
 //! server went and came back. Every wait has a limit: see [`LOCK_WAIT_MAX`] and [`QUERY_TIME_MAX`].
 
 mod budget;
+mod change_mark;
 mod connection;
 mod copy;
 mod database;
@@ -17,6 +18,7 @@ mod row;
 mod statement;
 mod transaction;
 
+pub use change_mark::ChangeMark;
 pub use copy::CopyRows;
 pub use database::Database;
 pub use error::DbError;

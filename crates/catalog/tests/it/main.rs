@@ -1,6 +1,7 @@
 //! The catalogue over both databases.
 
 mod backend;
+mod change_marks;
 mod collections;
 mod exchange;
 mod faults;
