@@ -327,6 +327,66 @@ def test_private_layers_are_not_there_for_others(served):
     assert names == ["hidden", "marker"]
 
 
+def bearer(served, name: str) -> dict[str, str]:
+    token = served.swath("token", "create", "--name", name, "--subject", name, "--role", "member").stdout.strip()
+    return {"Authorization": f"Bearer {token}"}
+
+
+def test_viewers_in_turn_see_what_is_theirs(served):
+    grid = GRIDS[0]
+    col, row, *_ = marker_tile(grid)
+    scenes = served.folder / "turns"
+    scenes.mkdir()
+    write_item(scenes, "one", "2020-05-01T10:00:00Z", pixels())
+    collection = write_collection(scenes, "turns", "private")
+    collection.write_text(json.dumps(json.loads(collection.read_text()) | {"swath:owner": "ada"}))
+    served.swath("items", "import", scenes, "--collection", "turns", "--collection-file", collection)
+    path = f"/tiles/turns/{grid.tms}/{grid.zoom}/{col}/{row}.png?{SCALE}"
+    ada, bob = bearer(served, "ada"), bearer(served, "bob")
+    operator = {"Authorization": f"Bearer {served.token}"}
+    for heads, status in [(bob, 404), (ada, 200), (bob, 404), ({}, 404), (ada, 200), (operator, 200), ({}, 404), (bob, 404)]:
+        assert served.get(path, heads).status == status
+    etag = served.get(path, ada).headers["etag"]
+    assert served.get(path, ada | {"If-None-Match": etag}).status == 304
+    assert served.get(path, bob | {"If-None-Match": etag}).status == 404
+
+
+def test_changes_by_another_program_show_in_the_next_request(served):
+    grid = GRIDS[0]
+    col, row, x, y = marker_tile(grid)
+    scenes = served.folder / "moving"
+    scenes.mkdir()
+    collection = write_collection(scenes, "moving", "public")
+    operator = {"Authorization": f"Bearer {served.token}"}
+
+    def put(name: str, day: str, value: int) -> None:
+        write_item(scenes, name, f"{day}T10:00:00Z", np.full_like(pixels(), value))
+        served.swath("items", "import", scenes, "--collection", "moving", "--collection-file", collection)
+
+    def seen() -> tuple[int, str]:
+        answers = [tile(served, grid, col, row, layer="moving") for _ in range(2)]
+        assert answers[0].body == answers[1].body
+        return int(image(answers[0])[0, int(y), int(x)]), answers[0].headers["etag"]
+
+    put("low", "2020-05-01", 50)
+    states = [seen()]
+    put("high", "2020-05-02", 90)
+    states.append(seen())
+    # The same item again, now older than the other.
+    put("high", "2020-04-01", 90)
+    states.append(seen())
+    path = "/stac/collections/moving/items/low"
+    assert served.get(path, operator, method="DELETE").status < 300
+    states.append(seen())
+    assert [value for value, _ in states] == [50, 90, 50, 90]
+    assert len({etag for _, etag in states}) == 4
+    for visibility, status in [("private", 404), ("public", 200), ("private", 404)]:
+        served.swath("collections", "add", write_collection(scenes, "moving", visibility))
+        assert tile(served, grid, col, row, layer="moving").status == status
+        listed = [layer["name"] for layer in served.get("/tiles").json()["layers"]]
+        assert ("moving" in listed) == (status == 200)
+
+
 def test_values_at_a_place_are_those_of_the_pixel(served):
     centre = (MARKER + 0.5) * PIXEL_M
     xs, ys = transform(SOURCE_CRS, "OGC:CRS84", [WEST + centre], [NORTH - centre])

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 /// What a viewer is to this deployment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Not logged in.
@@ -18,7 +18,7 @@ pub enum Role {
 }
 
 /// The person or program on whose behalf something is read or written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Viewer {
     subject: Option<String>,
     role: Role,

@@ -183,6 +183,19 @@ impl GeoBox {
         self.size
     }
 
+    /// Returns the grid of some of the pixels; `None` where the window is empty. It may leave the grid.
+    pub fn part(&self, window: &Window) -> Option<Self> {
+        let corner = Point {
+            x: f64::from(window.col),
+            y: f64::from(window.row),
+        };
+        let size = Size {
+            width: window.width,
+            height: window.height,
+        };
+        Self::new(self.crs.clone(), self.transform.shifted(corner), size)
+    }
+
     /// Returns the four outer corners: upper left, upper right, lower right, lower left of the grid.
     pub fn corners(&self) -> [Point; 4] {
         let width = f64::from(self.size.width);

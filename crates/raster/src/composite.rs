@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use crate::slice_lanes::{NETWORK_SLICES_MAX, SliceLanes};
 use crate::{DataType, Mask, Pixels, RasterBand, Sample, for_pixels};
 
 /// Names of a band of near infrared: its common name, then those of Sentinel-2.
@@ -209,47 +210,80 @@ fn reduced<T: Sample>(
     pixels: &Range<usize>,
     rule: CompositeRule,
 ) -> RasterBand {
+    match rule.data_type(T::DATA_TYPE) {
+        DataType::F32 => reduced_to::<T, f32>(layers, pixels, rule),
+        _ => reduced_to::<T, f64>(layers, pixels, rule),
+    }
+}
+
+fn reduced_to<T: Sample, O: Reduced>(
+    layers: &[&RasterBand],
+    pixels: &Range<usize>,
+    rule: CompositeRule,
+) -> RasterBand {
     let slices = slices_of::<T>(layers);
-    let mut out = Reduced {
-        values: Vec::with_capacity(pixels.len()),
-        flags: Vec::with_capacity(pixels.len()),
-    };
+    let mut out = ReducedPixels::<O>::new(pixels.len());
     let is_ordered = matches!(rule, CompositeRule::Median | CompositeRule::Percentile(_));
     if is_ordered && layers.len() <= NETWORK_SLICES_MAX {
-        reduce_in_lanes(layers, &slices, pixels, rule, &mut out);
+        let masks: Vec<&Mask> = layers.iter().map(|layer| &layer.mask).collect();
+        let lanes = SliceLanes::new(&slices, &masks);
+        lanes.reduce(pixels, rule, &mut out);
     } else {
         reduce_one_by_one(layers, &slices, pixels, rule, &mut out);
     }
-    let pixels = match rule.data_type(T::DATA_TYPE) {
-        DataType::F32 => Pixels::F32(out.values.into_iter().map(|value| value as f32).collect()),
-        _ => Pixels::F64(out.values),
-    };
     RasterBand {
-        pixels,
+        pixels: O::wrap(out.values),
         mask: Mask::from_flags(out.flags),
     }
 }
 
-/// Values of pixels in turn, 0 where there are none, and whether there are any.
-struct Reduced {
-    values: Vec<f64>,
-    flags: Vec<bool>,
+/// A type of reduced values.
+pub(super) trait Reduced: Sample {
+    /// Returns `value` in this type, rounded.
+    fn rounded(value: f64) -> Self;
 }
 
-impl Reduced {
+impl Reduced for f32 {
     #[inline(always)]
-    fn push(&mut self, value: Option<f64>) {
-        self.flags.push(value.is_some());
-        self.values.push(value.unwrap_or(0.0));
+    fn rounded(value: f64) -> Self {
+        value as f32
     }
 }
 
-fn reduce_one_by_one<T: Sample>(
+impl Reduced for f64 {
+    #[inline(always)]
+    fn rounded(value: f64) -> Self {
+        value
+    }
+}
+
+/// Values of pixels in turn, 0 where there are none, and whether there are any.
+pub(super) struct ReducedPixels<O> {
+    pub values: Vec<O>,
+    pub flags: Vec<bool>,
+}
+
+impl<O: Reduced> ReducedPixels<O> {
+    pub fn new(len: usize) -> Self {
+        Self {
+            values: Vec::with_capacity(len),
+            flags: Vec::with_capacity(len),
+        }
+    }
+
+    #[inline(always)]
+    pub fn push(&mut self, value: Option<f64>) {
+        self.flags.push(value.is_some());
+        self.values.push(O::rounded(value.unwrap_or(0.0)));
+    }
+}
+
+fn reduce_one_by_one<T: Sample, O: Reduced>(
     layers: &[&RasterBand],
     slices: &[&[T]],
     pixels: &Range<usize>,
     rule: CompositeRule,
-    out: &mut Reduced,
+    out: &mut ReducedPixels<O>,
 ) {
     let mut values: Vec<T> = Vec::with_capacity(layers.len());
     for pixel in pixels.clone() {
@@ -271,124 +305,10 @@ fn reduce_one_by_one<T: Sample>(
     }
 }
 
-/// Pixels whose values are put in order side by side: what a vector of 16-bit values holds twice.
-const LANES: usize = 32;
-/// Most slices that a network puts in order; its steps grow with the square of the logarithm.
-const NETWORK_SLICES_MAX: usize = 64;
-
-fn reduce_in_lanes<T: Sample>(
-    layers: &[&RasterBand],
-    slices: &[&[T]],
-    pixels: &Range<usize>,
-    rule: CompositeRule,
-    out: &mut Reduced,
-) {
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has these instructions.
-        return unsafe { reduce_in_lanes_avx2(layers, slices, pixels, rule, out) };
-    }
-    reduce_in_lanes_any(layers, slices, pixels, rule, out);
-}
-
-/// The same code, compiled for processors since 2013.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn reduce_in_lanes_avx2<T: Sample>(
-    layers: &[&RasterBand],
-    slices: &[&[T]],
-    pixels: &Range<usize>,
-    rule: CompositeRule,
-    out: &mut Reduced,
-) {
-    reduce_in_lanes_any(layers, slices, pixels, rule, out);
-}
-
-/// Puts the values of [`LANES`] pixels in order at a time, those that are not valid last.
-#[inline(always)]
-fn reduce_in_lanes_any<T: Sample>(
-    layers: &[&RasterBand],
-    slices: &[&[T]],
-    pixels: &Range<usize>,
-    rule: CompositeRule,
-    out: &mut Reduced,
-) {
-    let exchanges = exchanges(layers.len());
-    let mut values = vec![[T::LARGEST; LANES]; layers.len()];
-    for start in pixels.clone().step_by(LANES) {
-        let len = LANES.min(pixels.end - start);
-        let mut counts = [0u16; LANES];
-        for ((layer, slice), lanes) in layers.iter().zip(slices).zip(&mut values) {
-            let slice = &slice[start..start + len];
-            match &layer.mask {
-                Mask::All => {
-                    lanes[..len].copy_from_slice(slice);
-                    counts.iter_mut().for_each(|count| *count += 1);
-                }
-                Mask::None => lanes.fill(T::LARGEST),
-                Mask::Pixels(flags) => {
-                    let flags = &flags[start..start + len];
-                    for (index, flag) in flags.iter().enumerate() {
-                        lanes[index] = if *flag { slice[index] } else { T::LARGEST };
-                        counts[index] += u16::from(*flag);
-                    }
-                }
-            }
-        }
-        for (low, high) in &exchanges {
-            exchange(&mut values, *low, *high);
-        }
-        for (lane, count) in counts.iter().enumerate().take(len) {
-            let count = usize::from(*count);
-            out.push(statistic_of_sorted(count, rule, |rank| {
-                values[rank][lane].to_f64()
-            }));
-        }
-    }
-}
-
-/// Puts the smaller of two values into `low` and the larger into `high`, in every lane; `low < high`.
-#[inline(always)]
-fn exchange<T: Sample>(values: &mut [[T; LANES]], low: usize, high: usize) {
-    let (below, above) = values.split_at_mut(high);
-    let (low, high) = (&mut below[low], &mut above[0]);
-    for lane in 0..LANES {
-        let (one, two) = (low[lane], high[lane]);
-        let is_swapped = two < one;
-        low[lane] = if is_swapped { two } else { one };
-        high[lane] = if is_swapped { one } else { two };
-    }
-}
-
-/// Returns the steps that put `len` values in order, whatever these are: pairs of places of which the
-/// first gets the smaller value.
-///
-/// Merge exchange after K. E. Batcher, *Sorting networks and their applications* (1968), for any
-/// length: D. E. Knuth, *The Art of Computer Programming* 3, 5.2.2, algorithm M.
-fn exchanges(len: usize) -> Vec<(usize, usize)> {
-    let mut pairs = Vec::new();
-    let top = len.next_power_of_two() / 2;
-    let mut part = top;
-    while part > 0 {
-        let (mut ahead, mut rest, mut distance) = (top, 0, part);
-        loop {
-            let lower = (0..len.saturating_sub(distance)).filter(|place| place & part == rest);
-            pairs.extend(lower.map(|place| (place, place + distance)));
-            if ahead == part {
-                break;
-            }
-            (distance, rest) = (ahead - part, part);
-            ahead /= 2;
-        }
-        part /= 2;
-    }
-    pairs
-}
-
 /// Returns the median or percentile of `len` values of which `value` gives that of a rank from 0 up;
 /// `None` where there is none.
 #[inline(always)]
-fn statistic_of_sorted(
+pub(super) fn statistic_of_sorted(
     len: usize,
     rule: CompositeRule,
     value: impl Fn(usize) -> f64,
@@ -492,25 +412,12 @@ mod tests {
         assert_eq!(greenest[0].mask, Mask::Pixels(vec![true, true, false]));
     }
 
-    #[test]
-    fn networks_put_any_length_in_order() {
-        // What puts all lists of 0 and 1 in order puts all lists in order (Knuth, 5.3.4, theorem Z).
-        for len in 0..=12usize {
-            let steps = exchanges(len);
-            for bits in 0..1u32 << len {
-                let mut values: Vec<u32> = (0..len).map(|place| bits >> place & 1).collect();
-                for (low, high) in &steps {
-                    if values[*high] < values[*low] {
-                        values.swap(*low, *high);
-                    }
-                }
-                assert!(values.is_sorted(), "{len} values, {bits:b}");
-            }
-        }
-    }
-
-    /// Values and flags of 20 slices over more pixels than lanes, with ends of the type among them.
-    fn noisy_slices() -> Vec<Vec<RasterBand>> {
+    /// Values and flags of slices over more pixels than lanes, with ends of the type among them.
+    fn noisy_slices<T: Sample>(
+        count: usize,
+        ends: [T; 2],
+        of: impl Fn(u32) -> T,
+    ) -> Vec<RasterBand> {
         let mut state = 7u64;
         let mut next = || {
             state = state
@@ -518,39 +425,63 @@ mod tests {
                 .wrapping_add(1);
             (state >> 40) as u32
         };
-        (0..20)
-            .map(|_| {
-                let values: Vec<u16> = (0..LANES * 3 + 5)
-                    .map(|_| {
-                        if next() % 9 == 0 {
-                            u16::MAX
-                        } else {
-                            (next() % 300) as u16
-                        }
-                    })
-                    .collect();
-                let flags: Vec<bool> = values.iter().map(|_| next() % 3 == 0).collect();
-                vec![band(&values, &flags)]
+        (0..count)
+            .map(|index| {
+                let mut value = |_| match next() % 9 {
+                    0 => ends[1],
+                    1 => ends[0],
+                    _ => of(next() % 300),
+                };
+                let values: Vec<T> = (0..101).map(&mut value).collect();
+                let mask = match index {
+                    3 => Mask::All,
+                    4 => Mask::None,
+                    // The last pixel is valid in one slice at most.
+                    _ => Mask::from_flags(
+                        (0..101)
+                            .map(|pixel| pixel < 100 && next() % 3 == 0)
+                            .collect(),
+                    ),
+                };
+                RasterBand {
+                    pixels: T::wrap(values),
+                    mask,
+                }
             })
             .collect()
     }
 
+    fn assert_same_as_sorted<T: Sample, O: Reduced + std::fmt::Debug>(layers: &[RasterBand]) {
+        let layers: Vec<&RasterBand> = layers.iter().collect();
+        let values = slices_of::<T>(&layers);
+        let masks: Vec<&Mask> = layers.iter().map(|layer| &layer.mask).collect();
+        for rule in [
+            CompositeRule::Median,
+            CompositeRule::Percentile(30.0),
+            CompositeRule::Percentile(100.0),
+        ] {
+            for pixels in [3..101, 0..32, 96..96] {
+                let new = || ReducedPixels::<O>::new(pixels.len());
+                let (mut lanes, mut single) = (new(), new());
+                SliceLanes::new(&values, &masks).reduce(&pixels, rule, &mut lanes);
+                reduce_one_by_one(&layers, &values, &pixels, rule, &mut single);
+                assert_eq!(lanes.flags, single.flags);
+                assert_eq!(lanes.values, single.values, "{rule:?} of {}", layers.len());
+            }
+        }
+    }
+
     #[test]
     fn lanes_give_what_sorting_gives() {
-        let slices = noisy_slices();
-        let layers: Vec<&RasterBand> = slices.iter().map(|slice| &slice[0]).collect();
-        let values = slices_of::<u16>(&layers);
-        let pixels = 3..LANES * 3 + 5;
-        for rule in [CompositeRule::Median, CompositeRule::Percentile(30.0)] {
-            let empty = || Reduced {
-                values: Vec::new(),
-                flags: Vec::new(),
-            };
-            let (mut lanes, mut single) = (empty(), empty());
-            reduce_in_lanes(&layers, &values, &pixels, rule, &mut lanes);
-            reduce_one_by_one(&layers, &values, &pixels, rule, &mut single);
-            assert_eq!(lanes.flags, single.flags);
-            assert_eq!(lanes.values, single.values, "{rule:?}");
+        for count in [1, 2, 3, 5, 8, 19, 20, 33, 64] {
+            let words = noisy_slices(count, [u16::MIN, u16::MAX], |value| value as u16);
+            assert_same_as_sorted::<u16, f32>(&words);
+            let signed = noisy_slices(count, [i16::MIN, i16::MAX], |value| value as i16 - 150);
+            assert_same_as_sorted::<i16, f32>(&signed);
+            let floats = noisy_slices(count, [-1e9, 1e9], |value| value as f32 - 150.5);
+            assert_same_as_sorted::<f32, f32>(&floats);
+            let large = noisy_slices(count, [i32::MIN, i32::MAX], |value| value as i32 - 150);
+            assert_same_as_sorted::<i32, f64>(&large);
         }
     }
 

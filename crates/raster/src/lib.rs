@@ -4,6 +4,7 @@
 mod canvas;
 mod composite;
 mod coverage;
+mod deflate;
 mod encode;
 mod expression;
 pub mod glyphs;
@@ -14,6 +15,7 @@ mod pixels;
 mod png;
 mod raster;
 mod select;
+mod slice_lanes;
 mod statistics;
 mod style;
 mod warp;
@@ -43,6 +45,6 @@ pub use style::{
     parse_color,
 };
 pub use warp::{
-    Cell, FootprintError, GridChoice, Places, Positions, Resampling, WarpSource, default_grid,
-    footprint, reach, source_window, warp,
+    Cell, FootprintError, GridChoice, PixelShift, Places, Positions, Resampling, WarpSource,
+    default_grid, footprint, reach, source_window, warp,
 };

@@ -2,6 +2,9 @@
 
 use crate::{DataType, Pixels, Sample, for_pixels};
 
+/// Neighbouring pixels that are looked at together.
+const CHUNK_PX: usize = 64;
+
 /// Validity of pixels; `true` = valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mask {
@@ -49,6 +52,17 @@ impl Mask {
         for_pixels!(pixels, values => flags(values, nodata.and_then(parse_nodata)))
     }
 
+    /// Returns where values are numbers.
+    pub fn of_numbers(values: &[f32]) -> Self {
+        // Chunks without an early exit inside run vectorised.
+        let are_numbers =
+            |chunk: &[f32]| chunk.iter().fold(true, |all, value| all & !value.is_nan());
+        match values.chunks(1024).all(are_numbers) {
+            true => Self::All,
+            false => Self::from_flags(values.iter().map(|value| !value.is_nan()).collect()),
+        }
+    }
+
     /// Keeps what is valid in both.
     pub fn and(self, other: &Mask) -> Self {
         match (self, other) {
@@ -62,6 +76,31 @@ impl Mask {
                     .for_each(|(flag, other)| *flag &= *other);
                 Self::from_flags(flags)
             }
+        }
+    }
+
+    /// Makes values 0 that are not valid.
+    ///
+    /// # Panics
+    /// Where the mask has fewer flags than there are values.
+    pub fn clear_invalid(&self, pixels: &mut Pixels) {
+        fn clear<T: Sample>(values: &mut [T], flags: &[bool]) {
+            assert!(flags.len() >= values.len(), "a flag for each value");
+            let chunks = values.chunks_mut(CHUNK_PX).zip(flags.chunks(CHUNK_PX));
+            for (values, flags) in chunks {
+                // Most neighbours are valid together: these chunks are not written.
+                if flags.iter().fold(true, |all, flag| all & *flag) {
+                    continue;
+                }
+                for (value, flag) in values.iter_mut().zip(flags) {
+                    *value = if *flag { *value } else { T::default() };
+                }
+            }
+        }
+        match self {
+            Self::All => {}
+            Self::None => for_pixels!(pixels, values => values.fill(Default::default())),
+            Self::Pixels(flags) => for_pixels!(pixels, values => clear(values, flags)),
         }
     }
 
@@ -122,6 +161,30 @@ mod tests {
         let pixels = Pixels::I64(vec![i64::MIN + 1, i64::MIN]);
         let mask = Mask::from_nodata(&pixels, Some("-9223372036854775808"));
         assert_eq!(mask, Mask::Pixels(vec![true, false]));
+    }
+
+    #[test]
+    fn numbers_are_valid() {
+        assert_eq!(Mask::of_numbers(&[1.0, f32::INFINITY]), Mask::All);
+        assert_eq!(
+            Mask::of_numbers(&[1.0, f32::NAN]),
+            Mask::Pixels(vec![true, false])
+        );
+    }
+
+    #[test]
+    fn only_what_is_not_valid_is_cleared() {
+        let values: Vec<u16> = (1..=150).collect();
+        let flags: Vec<bool> = (0..150).map(|index| index != 70 && index != 149).collect();
+        let mut pixels = Pixels::U16(values.clone());
+        Mask::All.clear_invalid(&mut pixels);
+        assert_eq!(pixels, Pixels::U16(values.clone()));
+        Mask::Pixels(flags).clear_invalid(&mut pixels);
+        let mut expected = values;
+        (expected[70], expected[149]) = (0, 0);
+        assert_eq!(pixels, Pixels::U16(expected));
+        Mask::None.clear_invalid(&mut pixels);
+        assert_eq!(pixels, Pixels::U16(vec![0; 150]));
     }
 
     #[test]

@@ -66,6 +66,9 @@ pub trait Sample: Copy + PartialOrd + Default + Send + Sync + 'static {
     /// The largest value: the end of an integer type, infinity.
     const LARGEST: Self;
 
+    /// The smallest value: the other end of an integer type, negative infinity.
+    const SMALLEST: Self;
+
     /// Returns the value as `f64`; 64-bit integers beyond 2^53 are rounded.
     fn to_f64(self) -> f64;
 
@@ -204,6 +207,7 @@ macro_rules! integer_sample {
         impl Sample for $type {
             const DATA_TYPE: DataType = DataType::$variant;
             const LARGEST: Self = <$type>::MAX;
+            const SMALLEST: Self = <$type>::MIN;
             fn to_f64(self) -> f64 {
                 self as f64
             }
@@ -243,6 +247,7 @@ macro_rules! float_sample {
         impl Sample for $type {
             const DATA_TYPE: DataType = DataType::$variant;
             const LARGEST: Self = <$type>::INFINITY;
+            const SMALLEST: Self = <$type>::NEG_INFINITY;
             fn to_f64(self) -> f64 {
                 f64::from(self)
             }

@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use crate::cbm::{CbmOptions, ChipFiles};
 use crate::error::Problem;
 use crate::links::{BaseUrl, BaseUrlError};
-use crate::map::{BLOCKS_BYTES_MAX, KnownRanges, OpenRasters, VALUES_AT_ONCE_MAX};
+use crate::map::{BLOCKS_BYTES_MAX, Findings, KnownRanges, OpenRasters, VALUES_AT_ONCE_MAX};
 use crate::metrics::Metrics;
 use crate::objects::Checksums;
 use crate::parcels::{Colorings, Holdings, Pyramids, Tables};
@@ -101,6 +101,8 @@ pub struct AppState {
     pub(crate) cbm: Arc<CbmOptions>,
     /// Pictures that wait to be fetched.
     pub(crate) chips: Arc<ChipFiles>,
+    /// What the catalogue said of layers and their items.
+    pub(crate) findings: Arc<Findings>,
     /// Rasters that are open for maps.
     pub(crate) rasters: Arc<OpenRasters>,
     /// Blocks that were decoded for maps.
@@ -136,6 +138,7 @@ impl AppState {
             colorings: Arc::default(),
             cbm: Arc::new(options.cbm),
             chips: Arc::default(),
+            findings: Arc::default(),
             rasters: Arc::default(),
             blocks: Arc::new(BlockCache::new(BLOCKS_BYTES_MAX)),
             ranges: Arc::default(),

@@ -3,12 +3,10 @@
 use futures::{StreamExt, TryStreamExt};
 use rayon::prelude::*;
 use swath_grid::{GeoBox, Window};
-use swath_raster::{
-    CompositeRule, DataType, Mask, Pixels, Raster, RasterBand, Resampling, composite,
-};
+use swath_raster::{CompositeRule, DataType, Mask, Raster, RasterBand, Resampling, composite};
 
 use super::slice::{Slice, SliceReader};
-use crate::raster::{copy_flags, copy_pixels};
+use crate::raster::Patchwork;
 use crate::warp::{ERROR_PX_DEFAULT, READ_BYTES_MAX, ReadOptions};
 use crate::{IoError, compute};
 
@@ -16,8 +14,9 @@ use crate::{IoError, compute};
 const KEPT_BYTES_MAX: u64 = 256 << 20;
 /// Slices that are read side by side.
 const SLICES_AT_ONCE: usize = 4;
-/// Columns and rows of a window that is composed at once, at most.
-const WINDOW_PX_MAX: u32 = 1024;
+/// Columns and rows of a window that is composed at once, at most: those of a block of our own files, so that
+/// on their grid a block is taken as it is.
+const WINDOW_PX_MAX: u32 = 512;
 /// Pixels that a thread composes at once.
 const RANGE_PX: usize = 16_384;
 /// Most slices of a composite.
@@ -154,9 +153,8 @@ impl CompositeReader {
     /// # Errors
     /// Upstream errors, damaged blocks.
     pub async fn read_window(&mut self, window: Window) -> Result<Vec<RasterBand>, IoError> {
-        let len = window.len() as usize;
-        let mut values = vec![Pixels::zeros(self.data_type, len); self.bands];
-        let mut flags = vec![vec![false; len]; self.bands];
+        let data_types = (0..self.bands).map(|_| self.data_type);
+        let mut patchwork = Patchwork::new(window, data_types);
         for row in (window.row..window.row_end()).step_by(self.window_px as usize) {
             for col in (window.col..window.col_end()).step_by(self.window_px as usize) {
                 let part = Window {
@@ -165,19 +163,10 @@ impl CompositeReader {
                     width: self.window_px.min(window.col_end() - col),
                     height: self.window_px.min(window.row_end() - row),
                 };
-                for (index, band) in self.read_part(part).await?.iter().enumerate() {
-                    copy_pixels(&mut values[index], &window, &band.pixels, &part);
-                    copy_flags(&mut flags[index], &window, &band.mask, &part);
-                }
+                patchwork.put_bands(&self.read_part(part).await?, &part);
             }
         }
-        let bands = values.into_iter().zip(flags);
-        Ok(bands
-            .map(|(pixels, flags)| RasterBand {
-                pixels,
-                mask: Mask::from_flags(flags),
-            })
-            .collect())
+        Ok(patchwork.finish())
     }
 
     async fn read_part(&mut self, part: Window) -> Result<Vec<RasterBand>, IoError> {
@@ -243,35 +232,23 @@ async fn compose(slices: Vec<Vec<RasterBand>>, len: usize, rule: CompositeRule) 
 
 /// Puts the bands of neighbouring ranges one after the other.
 fn joined(parts: Vec<Vec<RasterBand>>) -> Vec<RasterBand> {
-    let count = parts.first().map_or(0, Vec::len);
-    (0..count)
-        .map(|band| {
-            let rows = |part: &Vec<RasterBand>| Window {
-                col: 0,
-                row: 0,
-                width: part[band].pixels.len() as u32,
-                height: 1,
-            };
-            let len: u32 = parts.iter().map(|part| rows(part).width).sum();
-            let whole = Window {
-                col: 0,
-                row: 0,
-                width: len,
-                height: 1,
-            };
-            let mut pixels = Pixels::zeros(parts[0][band].pixels.data_type(), len as usize);
-            let mut flags = vec![false; len as usize];
-            let mut col = 0;
-            for part in &parts {
-                let place = Window { col, ..rows(part) };
-                copy_pixels(&mut pixels, &whole, &part[band].pixels, &place);
-                copy_flags(&mut flags, &whole, &part[band].mask, &place);
-                col += place.width;
-            }
-            RasterBand {
-                pixels,
-                mask: Mask::from_flags(flags),
-            }
-        })
-        .collect()
+    let Some(first) = parts.first() else {
+        return Vec::new();
+    };
+    let len_of = |part: &[RasterBand]| part.first().map_or(0, |band| band.pixels.len() as u32);
+    let run = |col: u32, width: u32| Window {
+        col,
+        row: 0,
+        width,
+        height: 1,
+    };
+    let len = parts.iter().map(|part| len_of(part)).sum();
+    let data_types = first.iter().map(|band| band.pixels.data_type());
+    let mut patchwork = Patchwork::new(run(0, len), data_types);
+    let mut col = 0;
+    for part in &parts {
+        patchwork.put_bands(part, &run(col, len_of(part)));
+        col += len_of(part);
+    }
+    patchwork.finish()
 }

@@ -109,9 +109,13 @@ impl SliceReader {
         if kept == Mask::None {
             return Ok(None);
         }
+        let reading = self.readers.iter_mut().map(|(reader, places)| async {
+            Ok::<_, IoError>((&*places, reader.read_window(window).await?))
+        });
+        // As many as a slice has rasters.
+        let read = futures::future::try_join_all(reading).await?;
         let mut bands: Vec<Option<RasterBand>> = vec![None; self.conversions.len()];
-        for (reader, places) in &mut self.readers {
-            let read = reader.read_window(window).await?;
+        for (places, read) in read {
             for (place, RasterBand { pixels, mask }) in places.iter().zip(read) {
                 let pixels = match self.conversions[*place] {
                     Some([scale, offset]) => physical(&pixels, scale, offset),

@@ -8,6 +8,7 @@ use swath_grid::{Size, Window};
 use swath_raster::{Mask, Pixels, for_pixels};
 
 use super::GeoTiff;
+use super::assemble::copy_flags;
 use crate::IoError;
 use crate::codec::{CodedBlock, Coder, DecodeError, DecodeScratch, decode_blocks};
 use crate::store::StoredBytes;
@@ -246,67 +247,7 @@ impl GeoTiff {
     }
 }
 
-impl DecodedBlock {
-    /// Puts decoded blocks together to the values of `window`; pixels that none of them holds are not valid.
-    ///
-    /// # Errors
-    /// [`IoError::Internal`] where there is no block, or their bands differ.
-    pub fn assemble(window: Window, blocks: Vec<DecodedBlock>) -> Result<Self, IoError> {
-        if blocks.len() == 1 && blocks[0].window == window {
-            return blocks.into_iter().next().ok_or_else(nothing_to_assemble);
-        }
-        Self::assemble_from(window, blocks.iter())
-    }
-
-    /// As [`DecodedBlock::assemble`], from blocks that stay where they are.
-    ///
-    /// # Errors
-    /// [`IoError::Internal`] where there is no block.
-    pub fn assemble_from<'a>(
-        window: Window,
-        blocks: impl Iterator<Item = &'a DecodedBlock> + Clone,
-    ) -> Result<Self, IoError> {
-        let first = blocks.clone().next().ok_or_else(nothing_to_assemble)?;
-        let len = window.len() as usize;
-        let mut bands: Vec<Pixels> = first
-            .bands
-            .iter()
-            .map(|pixels| Pixels::zeros(pixels.data_type(), len))
-            .collect();
-        // Blocks do not overlap: they hold every pixel where their parts sum up to the window.
-        let parts = blocks
-            .clone()
-            .filter_map(|block| block.window.intersection(&window));
-        let is_whole = parts.map(|part| part.len()).sum::<u64>() == window.len();
-        let is_valid = is_whole
-            && blocks
-                .clone()
-                .all(|block| block.masks.iter().all(|mask| *mask == Mask::All));
-        let flags_len = if is_valid { 0 } else { len };
-        let mut flags = vec![vec![false; flags_len]; bands.len()];
-        for block in blocks {
-            for (index, pixels) in block.bands.iter().enumerate() {
-                copy_pixels(&mut bands[index], &window, pixels, &block.window);
-                if is_valid {
-                    continue;
-                }
-                copy_flags(
-                    &mut flags[index],
-                    &window,
-                    &block.masks[index],
-                    &block.window,
-                );
-            }
-        }
-        Ok(Self {
-            window,
-            bands,
-            masks: flags.into_iter().map(Mask::from_flags).collect(),
-        })
-    }
-}
-
-fn nothing_to_assemble() -> IoError {
+pub(super) fn nothing_to_assemble() -> IoError {
     IoError::Internal {
         reason: "no block to assemble".to_owned(),
     }
@@ -578,47 +519,4 @@ fn crop(pixels: Pixels, block: Size, window: &Window) -> Pixels {
         Pixels::F32(v) => Pixels::F32(cut(v, from, width, height)),
         Pixels::F64(v) => Pixels::F64(cut(v, from, width, height)),
     }
-}
-
-/// Copies the common rows of two windows: `copy(to, from, len)` for each of them.
-fn for_common_rows(to: &Window, from: &Window, mut copy: impl FnMut(usize, usize, usize)) {
-    let Some(common) = to.intersection(from) else {
-        return;
-    };
-    let at = |window: &Window, row: u32| {
-        (row - window.row) as usize * window.width as usize + (common.col - window.col) as usize
-    };
-    for row in common.row..common.row_end() {
-        copy(at(to, row), at(from, row), common.width as usize);
-    }
-}
-
-pub(crate) fn copy_pixels(
-    to: &mut Pixels,
-    to_window: &Window,
-    from: &Pixels,
-    from_window: &Window,
-) {
-    fn copy<T: swath_raster::Sample>(
-        to: &mut [T],
-        to_window: &Window,
-        from: &Pixels,
-        from_window: &Window,
-    ) {
-        let Some(from) = T::slice(from) else { return };
-        for_common_rows(to_window, from_window, |to_at, from_at, len| {
-            to[to_at..to_at + len].copy_from_slice(&from[from_at..from_at + len]);
-        });
-    }
-    for_pixels!(to, values => copy(values, to_window, from, from_window));
-}
-
-pub(crate) fn copy_flags(to: &mut [bool], to_window: &Window, from: &Mask, from_window: &Window) {
-    for_common_rows(to_window, from_window, |to_at, from_at, len| match from {
-        Mask::All => to[to_at..to_at + len].fill(true),
-        Mask::None => to[to_at..to_at + len].fill(false),
-        Mask::Pixels(flags) => {
-            to[to_at..to_at + len].copy_from_slice(&flags[from_at..from_at + len])
-        }
-    });
 }

@@ -54,6 +54,19 @@ impl KeptBlocks {
         self.blocks.get(&number).map(|(_, block)| block.clone())
     }
 
+    /// Returns a block; forgets it where `is_used_up` says so.
+    pub fn take_if(
+        &mut self,
+        number: u32,
+        is_used_up: impl Fn(&DecodedBlock) -> bool,
+    ) -> Option<Arc<DecodedBlock>> {
+        let block = self.get(number)?;
+        if is_used_up(&block) {
+            self.blocks.remove(&number);
+        }
+        Some(block)
+    }
+
     /// Forgets the blocks that were used longest ago, down to the limit.
     pub fn end_round(&mut self) {
         let bytes_of = |block: &DecodedBlock| -> u64 {

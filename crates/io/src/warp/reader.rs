@@ -7,15 +7,15 @@ use futures::TryStreamExt;
 use rayon::prelude::*;
 use swath_grid::{GeoBox, Point, Size, Transform, Window};
 use swath_raster::{
-    Cell, Mask, Pixels, Positions, Raster, RasterBand, Resampling, WarpSource, reach,
-    source_window, warp,
+    Cell, PixelShift, Positions, Raster, RasterBand, Resampling, WarpSource, reach, source_window,
+    warp,
 };
 
 use super::block_cache::{BlockCache, BlockKey, raster_key};
 use super::kept::KeptBlocks;
 use super::level::choose_level;
 use super::options::{READ_BYTES_MAX, ReadOptions};
-use crate::raster::{BlockPlan, DecodedBlock, GeoTiff, blocks, copy_flags, copy_pixels};
+use crate::raster::{BlockPlan, DecodedBlock, GeoTiff, Patchwork, blocks};
 use crate::{IoError, compute};
 
 /// Columns and rows of a chunk of the target.
@@ -90,6 +90,8 @@ pub struct WarpReader {
     level: usize,
     level_size: Size,
     positions: Arc<Positions>,
+    /// Where target pixels are pixels of the level.
+    shift: Option<PixelShift>,
     target: Size,
     /// What of the target the raster can touch.
     reach: Option<Window>,
@@ -136,9 +138,11 @@ impl WarpReader {
             x: per_level(raster.size().width, level_size.width),
             y: per_level(raster.size().height, level_size.height),
         };
+        let positions = positions.with_source(&level_transform(&source, level_size));
         Ok(Self {
             reach: reach(&source, geobox, margin_px),
-            positions: Arc::new(positions.with_source(&level_transform(&source, level_size))),
+            shift: positions.shift(geobox.size()),
+            positions: Arc::new(positions),
             raster,
             bands,
             resampling: options.resampling,
@@ -188,30 +192,68 @@ impl WarpReader {
             Some(window),
             "a window of the target"
         );
+        if let Some(shift) = self.shift {
+            return self.copy_window(window, &shift).await;
+        }
         let chunks = self.chunks(window).await?;
-        let data_type = self.raster.levels[self.level].image.data_type;
-        let len = window.len() as usize;
-        let mut values: Vec<Pixels> = self
-            .bands
-            .iter()
-            .map(|_| Pixels::zeros(data_type, len))
-            .collect();
-        let mut flags = vec![vec![false; len]; self.bands.len()];
+        if let [chunk] = chunks.as_slice()
+            && chunk.window == window
+        {
+            let warped = self.warp_group(chunks).await?;
+            return Ok(warped.into_iter().flat_map(|(_, bands)| bands).collect());
+        }
+        let mut patchwork = self.patchwork(window);
         for group in self.groups(chunks) {
             for (place, bands) in self.warp_group(group).await? {
-                for (index, band) in bands.iter().enumerate() {
-                    copy_pixels(&mut values[index], &window, &band.pixels, &place);
-                    copy_flags(&mut flags[index], &window, &band.mask, &place);
-                }
+                patchwork.put_bands(&bands, &place);
             }
         }
-        let bands = values.into_iter().zip(flags);
-        Ok(bands
-            .map(|(pixels, flags)| RasterBand {
-                pixels,
-                mask: Mask::from_flags(flags),
-            })
-            .collect())
+        Ok(patchwork.finish())
+    }
+
+    /// Returns the wanted bands of a window without a valid pixel.
+    fn patchwork(&self, window: Window) -> Patchwork {
+        let data_type = self.raster.levels[self.level].image.data_type;
+        Patchwork::new(window, self.bands.iter().map(|_| data_type))
+    }
+
+    /// Copies the bands of a window whose pixels are those of the level.
+    async fn copy_window(
+        &mut self,
+        window: Window,
+        shift: &PixelShift,
+    ) -> Result<Vec<RasterBand>, IoError> {
+        let Some(source) = shift.source_window(&window, self.level_size) else {
+            return Ok(self.patchwork(window).finish());
+        };
+        let strips = strips(source, GROUP_BYTES_MAX / self.pixel_bytes().max(1));
+        if strips.len() == 1 && source.len() == window.len() {
+            return self.copy_strip(source).await;
+        }
+        let mut patchwork = self.patchwork(Window {
+            col: 0,
+            row: 0,
+            ..window
+        });
+        for strip in strips {
+            let place = shift.place_in(&window, &strip);
+            patchwork.put_bands(&self.copy_strip(strip).await?, &place);
+        }
+        Ok(patchwork.finish())
+    }
+
+    /// Returns the bands of a window of the level.
+    async fn copy_strip(&mut self, strip: Window) -> Result<Vec<RasterBand>, IoError> {
+        let numbers = self.raster.level_blocks_of(self.level, &strip);
+        self.hold(&numbers).await?;
+        let is_used_up =
+            |block: &DecodedBlock| block.window.intersection(&strip) == Some(block.window);
+        let mut parts = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            parts.extend(self.kept.take_if(number, is_used_up));
+        }
+        self.kept.end_round();
+        compute::run(move |_| copied(strip, parts)).await
     }
 
     /// Returns the chunks of a window that touch the source, each with a bounded part of it.
@@ -283,19 +325,12 @@ impl WarpReader {
         cache.get(&block_key(raster, bands, self.level, number))
     }
 
-    async fn warp_group(
-        &mut self,
-        group: Vec<Chunk>,
-    ) -> Result<Vec<(Window, Vec<RasterBand>)>, IoError> {
+    /// Fetches and decodes those of the wanted blocks that are not kept.
+    async fn hold(&mut self, wanted: &[u32]) -> Result<(), IoError> {
         let level = self.level;
-        let wanted: BTreeSet<u32> = group
-            .iter()
-            .flat_map(|chunk| self.raster.level_blocks_of(level, &chunk.source))
-            .collect();
-        let wanted: Vec<u32> = wanted.into_iter().collect();
         let keys = Arc::<[usize]>::from(self.bands.as_slice());
         let mut numbers = Vec::new();
-        for number in self.kept.begin_round(&wanted) {
+        for number in self.kept.begin_round(wanted) {
             match self.shared_block(&keys, number) {
                 Some(block) => self.kept.insert(number, block),
                 None => numbers.push(number),
@@ -322,6 +357,20 @@ impl WarpReader {
             };
             self.kept.insert(number, block);
         }
+        Ok(())
+    }
+
+    async fn warp_group(
+        &mut self,
+        group: Vec<Chunk>,
+    ) -> Result<Vec<(Window, Vec<RasterBand>)>, IoError> {
+        let level = self.level;
+        let wanted: BTreeSet<u32> = group
+            .iter()
+            .flat_map(|chunk| self.raster.level_blocks_of(level, &chunk.source))
+            .collect();
+        let wanted: Vec<u32> = wanted.into_iter().collect();
+        self.hold(&wanted).await?;
         let jobs: Vec<_> = group
             .into_iter()
             .map(|chunk| {
@@ -378,6 +427,35 @@ fn warp_chunk(
         chunk.window,
         warp(&source, &chunk.cells, chunk.window, resampling),
     ))
+}
+
+/// Returns the values of a window from the blocks that hold it; 0 where not valid.
+fn copied(window: Window, mut parts: Vec<Arc<DecodedBlock>>) -> Result<Vec<RasterBand>, IoError> {
+    let is_same = parts.len() == 1 && parts[0].window == window;
+    let own = parts.pop_if(|_| is_same).map(Arc::unwrap_or_clone);
+    let block = match own {
+        Some(block) => block,
+        None => DecodedBlock::assemble_from(window, parts.iter().map(Arc::as_ref))?,
+    };
+    let bands = block.bands.into_iter().zip(block.masks);
+    Ok(bands
+        .map(|(mut pixels, mask)| {
+            mask.clear_invalid(&mut pixels);
+            RasterBand { pixels, mask }
+        })
+        .collect())
+}
+
+/// Cuts a window into strips of at most so many pixels, a row at least.
+fn strips(window: Window, pixels_max: u64) -> Vec<Window> {
+    let rows = (pixels_max / u64::from(window.width)).clamp(1, u64::from(window.height)) as u32;
+    let starts = (window.row..window.row_end()).step_by(rows as usize);
+    let strip = |row: u32| Window {
+        row,
+        height: rows.min(window.row_end() - row),
+        ..window
+    };
+    starts.map(strip).collect()
 }
 
 /// Returns the grid of a raster.

@@ -15,4 +15,5 @@ mod masks;
 mod place;
 mod requests;
 mod shared;
+mod shifted;
 mod write;

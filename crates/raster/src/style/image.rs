@@ -5,6 +5,15 @@ use crate::Mask;
 /// A picture: rows from the top, pixels from the left, 8 bits a sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Image {
+    /// Red, green and blue of each pixel; all of them are seen.
+    Rgb {
+        /// Columns.
+        width: u32,
+        /// Rows.
+        height: u32,
+        /// Three bytes a pixel.
+        pixels: Vec<u8>,
+    },
     /// Red, green, blue and opacity of each pixel; opacity is 0 or 255.
     Rgba {
         /// Columns.
@@ -31,15 +40,16 @@ impl Image {
     /// Returns columns and rows.
     pub fn size(&self) -> (u32, u32) {
         match self {
-            Self::Rgba { width, height, .. } | Self::Indexed { width, height, .. } => {
-                (*width, *height)
-            }
+            Self::Rgb { width, height, .. }
+            | Self::Rgba { width, height, .. }
+            | Self::Indexed { width, height, .. } => (*width, *height),
         }
     }
 
     /// True where every pixel is seen.
     pub fn is_opaque(&self) -> bool {
         match self {
+            Self::Rgb { .. } => true,
             Self::Rgba { pixels, .. } => pixels.chunks_exact(4).all(|pixel| pixel[3] == 255),
             Self::Indexed { pixels, .. } => !pixels.contains(&0),
         }
@@ -48,6 +58,13 @@ impl Image {
     /// Returns red, green, blue and opacity of each pixel.
     pub fn to_rgba(&self) -> Vec<u8> {
         match self {
+            Self::Rgb { pixels, .. } => {
+                let mut rgba = vec![255; pixels.len() / 3 * 4];
+                for (pixel, color) in rgba.chunks_exact_mut(4).zip(pixels.chunks_exact(3)) {
+                    pixel[..3].copy_from_slice(color);
+                }
+                rgba
+            }
             Self::Rgba { pixels, .. } => pixels.clone(),
             Self::Indexed {
                 pixels, palette, ..
@@ -67,6 +84,7 @@ impl Image {
     /// Returns red, green and blue of each pixel, `background` where nothing is seen.
     pub fn to_rgb(&self, background: [u8; 3]) -> Vec<u8> {
         match self {
+            Self::Rgb { pixels, .. } => pixels.clone(),
             Self::Rgba { pixels, .. } => pixels
                 .chunks_exact(4)
                 .flat_map(|pixel| match pixel[3] {
@@ -89,6 +107,7 @@ impl Image {
     /// Returns which pixels are seen.
     pub fn mask(&self) -> Mask {
         match self {
+            Self::Rgb { .. } => Mask::All,
             Self::Rgba { pixels, .. } => {
                 Mask::from_flags(pixels.chunks_exact(4).map(|pixel| pixel[3] != 0).collect())
             }
@@ -101,6 +120,7 @@ impl Image {
     /// Returns the picture with a colour where nothing is seen.
     pub fn with_background(self, color: [u8; 3]) -> Self {
         match self {
+            Self::Rgb { .. } => self,
             Self::Rgba {
                 width,
                 height,
@@ -165,5 +185,19 @@ mod tests {
         let filled = indexed.with_background([9; 3]);
         assert_eq!(filled, plain.with_background([9; 3]));
         assert!(filled.is_opaque());
+    }
+
+    #[test]
+    fn opaque_pictures_show_the_same_without_opacity() {
+        let pixels = vec![1, 2, 3, 4, 5, 6];
+        let plain = Image::Rgb {
+            width: 2,
+            height: 1,
+            pixels: pixels.clone(),
+        };
+        assert_eq!(plain.to_rgba(), [1, 2, 3, 255, 4, 5, 6, 255]);
+        assert_eq!(plain.to_rgb([9; 3]), pixels);
+        assert_eq!((plain.mask(), plain.is_opaque()), (Mask::All, true));
+        assert_eq!(plain.clone().with_background([9; 3]), plain);
     }
 }

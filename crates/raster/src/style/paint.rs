@@ -88,25 +88,8 @@ pub fn paint(
     );
     match painting {
         Painting::Rgb { ranges, gamma } => {
-            let mut pixels = vec![0_u8; len * 4];
-            for (channel, (band, range)) in bands.iter().zip(ranges).enumerate() {
-                let curve = Curve::new(*range, *gamma, 255);
-                for (pixel, value) in pixels.chunks_exact_mut(4).zip(band) {
-                    pixel[channel] = curve.level(*value);
-                }
-            }
-            let is_number = |index: usize| bands[..3].iter().all(|band| !band[index].is_nan());
-            for (index, pixel) in pixels.chunks_exact_mut(4).enumerate() {
-                match mask.is_valid(index) && is_number(index) {
-                    true => pixel[3] = 255,
-                    false => pixel.fill(0),
-                }
-            }
-            Image::Rgba {
-                width,
-                height,
-                pixels,
-            }
+            let curves = ranges.map(|range| Curve::new(range, *gamma, 255));
+            paint_rgb(&curves, width, height, bands, mask)
         }
         Painting::Ramp { range, gamma, map } => {
             let curve = Curve::new(*range, *gamma, (RAMP_COLORS - 1) as u8);
@@ -126,6 +109,59 @@ pub fn paint(
             }
         }
         Painting::Classes(classes) => paint_classes(classes, width, height, &bands[0], mask),
+    }
+}
+
+/// Paints row by row, without opacity where every pixel is seen.
+fn paint_rgb(
+    curves: &[Curve; 3],
+    width: u32,
+    height: u32,
+    bands: &[Vec<f32>],
+    mask: &Mask,
+) -> Image {
+    let seen = bands[..3]
+        .iter()
+        .fold(mask.clone(), |seen, band| seen.and(&Mask::of_numbers(band)));
+    let is_whole = seen == Mask::All;
+    let row_px = width as usize;
+    let samples = if is_whole { 3 } else { 4 };
+    let mut pixels = vec![0_u8; row_px * height as usize * samples];
+    let mut rows = vec![0_u8; row_px * 3];
+    let (red, rest) = rows.split_at_mut(row_px);
+    let (green, blue) = rest.split_at_mut(row_px);
+    for (number, line) in pixels.chunks_exact_mut(row_px * samples).enumerate() {
+        let from = number * row_px;
+        let channels = [&mut *red, &mut *green, &mut *blue];
+        for (levels, (curve, band)) in channels.into_iter().zip(curves.iter().zip(bands)) {
+            curve.levels(&band[from..from + row_px], levels);
+        }
+        let colors = red.iter().zip(&*green).zip(&*blue);
+        let colors = colors.map(|((red, green), blue)| [*red, *green, *blue]);
+        if is_whole {
+            for (pixel, color) in line.chunks_exact_mut(3).zip(colors) {
+                pixel.copy_from_slice(&color);
+            }
+            continue;
+        }
+        for (index, (pixel, color)) in line.chunks_exact_mut(4).zip(colors).enumerate() {
+            if seen.is_valid(from + index) {
+                let [red, green, blue] = color;
+                pixel.copy_from_slice(&[red, green, blue, 255]);
+            }
+        }
+    }
+    match is_whole {
+        true => Image::Rgb {
+            width,
+            height,
+            pixels,
+        },
+        false => Image::Rgba {
+            width,
+            height,
+            pixels,
+        },
     }
 }
 
@@ -204,12 +240,33 @@ impl Curve {
     /// Returns the level of a value; of what is no number the first.
     #[inline]
     fn level(&self, value: f32) -> u8 {
-        // A cast of what is no number gives 0.
-        let step = ((value - self.low) * self.per_unit).clamp(0.0, self.last);
         match &self.bent {
-            None => (step + 0.5) as u8,
-            Some(levels) => levels[(step + 0.5) as usize],
+            None => self.step(value) as u8,
+            Some(levels) => levels[self.step(value) as usize],
         }
+    }
+
+    /// Puts the levels of values; vectorised where brightness is not bent.
+    fn levels(&self, values: &[f32], levels: &mut [u8]) {
+        match &self.bent {
+            None => {
+                for (level, value) in levels.iter_mut().zip(values) {
+                    *level = self.step(*value) as u8;
+                }
+            }
+            Some(_) => {
+                for (level, value) in levels.iter_mut().zip(values) {
+                    *level = self.level(*value);
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn step(&self, value: f32) -> i32 {
+        // Unlike `clamp`, these make 0 of what is no number.
+        let step = ((value - self.low) * self.per_unit).max(0.0).min(self.last);
+        (step + 0.5) as i32
     }
 }
 
@@ -238,6 +295,24 @@ mod tests {
             0, 255, 0, 255, 128, 128, 128, 255, 255, 0, 255, 255, 0, 0, 0, 0,
         ];
         assert_eq!(image.to_rgba(), expected);
+    }
+
+    #[test]
+    fn what_is_seen_everywhere_has_no_opacity() {
+        let painting = Painting::Rgb {
+            ranges: [range(0.0, 255.0); 3],
+            gamma: 1.0,
+        };
+        let bands = [vec![0.4, 300.0], vec![254.5, -7.0], vec![1.0, 2.0]];
+        let image = paint(&painting, 2, 1, &bands, &Mask::All);
+        let expected = Image::Rgb {
+            width: 2,
+            height: 1,
+            pixels: vec![0, 255, 1, 255, 0, 2],
+        };
+        assert_eq!(image, expected);
+        let masked = paint(&painting, 2, 1, &bands, &Mask::Pixels(vec![true, false]));
+        assert_eq!(masked.to_rgba(), [0, 255, 1, 255, 0, 0, 0, 0]);
     }
 
     #[test]

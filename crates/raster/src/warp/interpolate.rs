@@ -1,19 +1,19 @@
-//! Bilinear and cubic interpolation: weights of source pixels by their distance from a position.
-//!
-//! Cubic: R. G. Keys, *Cubic Convolution Interpolation for Digital Image Processing*, IEEE
-//! Transactions on Acoustics, Speech and Signal Processing 29 (1981), with a = -1/2.
+//! Interpolation: means of source pixels by their distance from a position, with kernels of any width.
+
+use std::marker::PhantomData;
 
 use swath_grid::Point;
 
-use super::kernel::{Band, Row};
+use super::curve::Curve;
+use super::kernel::{Band, LANES, Row, RowLanes, whole_px};
 use crate::{Mask, Sample};
 
 /// Target pixels at most this many times larger than those of the source do not widen the kernel.
 const WIDENED_FROM: f64 = 1.0 / 0.95;
 /// Weights that sum to less than this say nothing.
-const WEIGHT_MIN: f64 = 1e-5;
-/// Target pixels whose neighbours are gathered before they are mixed, so that mixing runs in vectors.
-const LANES: usize = 16;
+pub(super) const WEIGHT_MIN: f64 = 1e-5;
+/// Rows of source pixels under neighbouring target pixels that are looked at together, in kernels.
+const MASK_KERNELS_MAX: usize = 4;
 /// Source pixels on a side that are weighed by loops of fixed length: bilinear kernels widened up to 2
 /// times, and to 3.
 const TAPS_FEW: usize = 4;
@@ -21,6 +21,18 @@ const TAPS_MANY: usize = 6;
 
 /// A sample type that values of interpolation can be put into.
 pub(crate) trait Interpolate: Sample {
+    /// Two neighbouring values as they lie in memory.
+    type Pair: Copy + Default;
+
+    /// Returns the first two of `values`.
+    ///
+    /// # Panics
+    /// Where there are fewer.
+    fn pair(values: &[Self]) -> Self::Pair;
+
+    /// Takes a pair apart.
+    fn split(pair: Self::Pair) -> [Self; 2];
+
     /// Returns `value` in this type: integers rounded half up and cut at the ends.
     fn rounded(value: f64) -> Self;
 
@@ -29,9 +41,49 @@ pub(crate) trait Interpolate: Sample {
     fn mix(corners: [Self; 4], share_x: f64, share_y: f64) -> Self;
 }
 
+/// Pairs that are loaded as one number and taken apart in vectors.
+macro_rules! pair_as_number {
+    ($type:ty, $number:ty) => {
+        type Pair = $number;
+
+        #[inline(always)]
+        fn pair(values: &[Self]) -> $number {
+            let [first, second] = [values[0], values[1]].map(|value| value.to_le_bytes());
+            let mut bytes = [0; size_of::<$number>()];
+            bytes[..size_of::<$type>()].copy_from_slice(&first);
+            bytes[size_of::<$type>()..].copy_from_slice(&second);
+            <$number>::from_le_bytes(bytes)
+        }
+
+        #[inline(always)]
+        fn split(pair: $number) -> [Self; 2] {
+            [pair as $type, (pair >> <$type>::BITS) as $type]
+        }
+    };
+}
+
+/// Pairs of types for which that gains nothing.
+macro_rules! pair_as_array {
+    ($type:ty) => {
+        type Pair = [$type; 2];
+
+        #[inline(always)]
+        fn pair(values: &[Self]) -> [Self; 2] {
+            [values[0], values[1]]
+        }
+
+        #[inline(always)]
+        fn split(pair: [Self; 2]) -> [Self; 2] {
+            pair
+        }
+    };
+}
+
 macro_rules! interpolate_integer {
-    ($mixed:ty, $whole:ident: $($type:ty),*) => {
+    ($mixed:ty, $whole:ident: $($type:ty, $pairs:ident!($($number:ty),+);)*) => {
         $(impl Interpolate for $type {
+            $pairs!($($number),+);
+
             #[inline(always)]
             fn rounded(value: f64) -> Self {
                 // `as` cuts at the ends of the type.
@@ -71,6 +123,8 @@ fn wide(value: f64) -> f64 {
 macro_rules! interpolate_float {
     ($($type:ty),*) => {
         $(impl Interpolate for $type {
+            pair_as_array!($type);
+
             #[inline(always)]
             fn rounded(value: f64) -> Self {
                 value as $type
@@ -87,131 +141,145 @@ macro_rules! interpolate_float {
 }
 
 // Single precision holds 16 bits and 8 of the fraction.
-interpolate_integer!(f32, narrow: u8, i8, u16, i16);
-interpolate_integer!(f64, wide: u32, i32, u64, i64);
+interpolate_integer!(f32, narrow:
+    u8, pair_as_number!(u8, u16);
+    i8, pair_as_number!(i8, u16);
+    u16, pair_as_number!(u16, u32);
+    i16, pair_as_number!(i16, u32);
+);
+interpolate_integer!(f64, wide:
+    u32, pair_as_array!(u32);
+    i32, pair_as_array!(i32);
+    u64, pair_as_array!(u64);
+    i64, pair_as_array!(i64);
+);
 interpolate_float!(f32, f64);
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Curve {
-    Linear,
-    Cubic,
-}
-
-impl Curve {
-    /// Source pixels on either side that have a weight.
-    fn radius(self) -> f64 {
-        match self {
-            Self::Linear => 1.0,
-            Self::Cubic => 2.0,
-        }
-    }
-
-    /// Weight of a pixel whose centre is `distance` source pixels away.
-    #[inline(always)]
-    fn weight(self, distance: f64) -> f64 {
-        let x = distance.abs();
-        match self {
-            Self::Linear => (1.0 - x).max(0.0),
-            Self::Cubic if x <= 1.0 => (1.5 * x - 2.5) * x * x + 1.0,
-            Self::Cubic if x < 2.0 => ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0,
-            Self::Cubic => 0.0,
-        }
-    }
-}
-
 /// Weighted means around positions.
-pub(super) struct Interpolation {
-    curve: Curve,
+pub(super) struct Interpolation<C> {
+    curve: PhantomData<C>,
     /// By how much the kernel is widened.
     scale: Point,
 }
 
 /// Weights of the pixels `first..first + weights.len()` along one direction.
+#[derive(Default)]
 struct Weights {
     first: usize,
     weights: Vec<f64>,
 }
 
 impl Weights {
-    fn fill(&mut self, curve: Curve, scale: f64, at: f64, len: usize) {
-        let radius = curve.radius() * scale;
+    fn fill<C: Curve>(&mut self, scale: f64, at: f64, len: usize) {
+        let radius = C::RADIUS * scale;
         let first = (at - radius - 0.5).ceil().max(0.0);
         let end = (at + radius - 0.5).floor() + 1.0;
         self.first = first as usize;
         self.weights.clear();
         let end = (end.max(0.0) as usize).min(len);
-        let weight = |pixel: usize| curve.weight((pixel as f64 + 0.5 - at) / scale);
+        let weight = |pixel: usize| C::weight((pixel as f64 + 0.5 - at) / scale);
         self.weights.extend((self.first..end).map(weight));
     }
 }
 
-impl Interpolation {
-    pub fn bilinear(scale: Point) -> Self {
-        Self::new(Curve::Linear, scale)
-    }
-
-    pub fn cubic(scale: Point) -> Self {
-        Self::new(Curve::Cubic, scale)
-    }
-
-    fn new(curve: Curve, scale: Point) -> Self {
+impl<C: Curve> Interpolation<C> {
+    /// Makes the rule ready for target pixels that cover `scale` source pixels.
+    pub fn new(scale: Point) -> Self {
         let widened = |scale: f64| if scale > WIDENED_FROM { scale } else { 1.0 };
         let scale = Point {
             x: widened(scale.x),
             y: widened(scale.y),
         };
-        Self { curve, scale }
+        Self {
+            curve: PhantomData,
+            scale,
+        }
+    }
+
+    /// True where the kernel is not widened.
+    pub fn is_plain(&self) -> bool {
+        self.scale.x == 1.0 && self.scale.y == 1.0
     }
 
     /// Fills a row of target pixels.
     #[inline(always)]
     pub fn fill<T: Interpolate>(&self, band: &Band<'_, T>, row: Row<'_, T>) {
-        let is_plain = self.scale.x == 1.0 && self.scale.y == 1.0;
         // Pixels with a weight along a direction are never more than this.
-        let reach = 2.0 * self.curve.radius() * self.scale.x.max(self.scale.y);
+        let reach = 2.0 * C::RADIUS * self.scale.x.max(self.scale.y);
         let held = band.width.min(band.height);
-        match self.curve {
-            Curve::Linear if is_plain => bilinear_row(band, row),
-            _ if reach <= TAPS_FEW as f64 && held >= TAPS_FEW => {
-                self.weighted_row::<T, TAPS_FEW>(band, row);
-            }
-            _ if reach <= TAPS_MANY as f64 && held >= TAPS_MANY => {
-                self.weighted_row::<T, TAPS_MANY>(band, row);
-            }
-            _ => self.weighted_row::<T, 0>(band, row),
+        if reach <= TAPS_FEW as f64 && held >= TAPS_FEW {
+            self.weighted_row::<T, TAPS_FEW>(band, row);
+        } else if reach <= TAPS_MANY as f64 && held >= TAPS_MANY {
+            self.weighted_row::<T, TAPS_MANY>(band, row);
+        } else {
+            self.weighted_row::<T, 0>(band, row);
         }
     }
 
     /// Fills a row with weighted means: by loops over `N` x `N` pixels where `N` is not 0, and where
     /// these say nothing by kernels of any size.
     #[inline(always)]
-    fn weighted_row<T: Interpolate, const N: usize>(&self, band: &Band<'_, T>, row: Row<'_, T>) {
-        let empty = || Weights {
-            first: 0,
-            weights: Vec::new(),
-        };
-        let (mut across, mut down) = (empty(), empty());
-        for index in 0..row.values.len() {
-            let (x, y) = (row.columns[index], row.rows[index]);
-            let Some(under) = band.index_at(x, y) else {
-                continue;
-            };
-            if !band.mask.is_valid(under) {
-                continue;
+    fn weighted_row<T: Interpolate, const N: usize>(
+        &self,
+        band: &Band<'_, T>,
+        mut row: Row<'_, T>,
+    ) {
+        let mut weights = [Weights::default(), Weights::default()];
+        let mut done = 0;
+        if N > 0 && band.holds(row.extent, 0.0) {
+            for lanes in row.lanes() {
+                let kernels = Kernels::<N>::new(self, band, &lanes);
+                done += LANES;
+                if kernels.are_valid(band) && kernels.weigh(self, band, lanes.values) {
+                    lanes.is_valid.fill(true);
+                    continue;
+                }
+                for lane in 0..LANES {
+                    let at = Point {
+                        x: lanes.columns[lane],
+                        y: lanes.rows[lane],
+                    };
+                    let mean = self.weighted_pixel::<T, N>(band, at, &mut weights);
+                    lanes.is_valid[lane] = mean.is_some();
+                    lanes.values[lane] = mean.unwrap_or_default();
+                }
             }
-            row.is_valid[index] = true;
-            if N > 0
-                && let Some(mean) = self.taps::<T, N>(band, x, y)
-            {
-                row.values[index] = T::rounded(mean);
-                continue;
-            }
-            across.fill(self.curve, self.scale.x, x, band.width);
-            down.fill(self.curve, self.scale.y, y, band.height);
-            // Weights of a spline may cancel out beside what is masked.
-            let mean = weighted(band, &across, &down);
-            row.values[index] = mean.map_or(band.values[under], T::rounded);
         }
+        for index in done..row.values.len() {
+            let at = Point {
+                x: row.columns[index],
+                y: row.rows[index],
+            };
+            let mean = self.weighted_pixel::<T, N>(band, at, &mut weights);
+            row.is_valid[index] = mean.is_some();
+            row.values[index] = mean.unwrap_or_default();
+        }
+    }
+
+    /// One pixel, where neighbours may be missing or not valid; not part of the loops in vectors, which are compiled
+    /// for each type and processor.
+    #[inline(never)]
+    fn weighted_pixel<T: Interpolate, const N: usize>(
+        &self,
+        band: &Band<'_, T>,
+        at: Point,
+        weights: &mut [Weights; 2],
+    ) -> Option<T> {
+        let under = band.index_at(at.x, at.y)?;
+        if !band.mask.is_valid(under) {
+            return None;
+        }
+        if N > 0
+            && let Some(mean) = self.taps::<T, N>(band, at.x, at.y)
+        {
+            return Some(T::rounded(mean));
+        }
+        let [across, down] = weights;
+        across.fill::<C>(self.scale.x, at.x, band.width);
+        down.fill::<C>(self.scale.y, at.y, band.height);
+        // Weights of a spline may cancel out beside what is masked.
+        let mean = weighted(band, across, down);
+        Some(mean.map_or(band.values[under], T::rounded))
     }
 
     /// Returns the mean of `N` x `N` pixels by their weights, which are 0 beyond the kernel; `None` where
@@ -225,46 +293,143 @@ impl Interpolation {
     ) -> Option<f64> {
         let (left, across) = self.along::<N>(self.scale.x, x, band.width);
         let (top, down) = self.along::<N>(self.scale.y, y, band.height);
-        if let Mask::Pixels(flags) = band.mask {
-            let mut is_valid = true;
-            for line in top..top + N {
-                let start = line * band.width + left;
-                let flags: &[bool; N] = flags[start..].first_chunk()?;
-                is_valid &= flags.iter().fold(true, |all, flag| all & *flag);
-            }
-            if !is_valid {
-                return None;
-            }
+        if !band.is_valid_in(left..left + N, top..top + N) {
+            return None;
         }
-        let mut sums = [0.0; N];
-        for (line, weight) in down.iter().enumerate() {
-            let start = (top + line) * band.width + left;
-            let values: &[T; N] = band.values[start..].first_chunk()?;
-            for (sum, value) in sums.iter_mut().zip(values) {
-                *sum += value.to_f64() * weight;
-            }
-        }
-        let (mut sum, mut weight_x, mut weight_y) = (0.0, 0.0, 0.0);
-        for col in 0..N {
-            sum += sums[col] * across[col];
-            weight_x += across[col];
-            weight_y += down[col];
-        }
-        let weight = weight_x * weight_y;
-        (weight > WEIGHT_MIN && !sum.is_nan()).then(|| sum / weight)
+        let mean = mean_of_taps(band, top * band.width + left, &across, &down);
+        (!mean.is_nan()).then_some(mean)
     }
 
     /// Returns the first of `N` pixels around a position, all within `len`, and their weights.
     #[inline(always)]
     fn along<const N: usize>(&self, scale: f64, at: f64, len: usize) -> (usize, [f64; N]) {
-        let first = (at - self.curve.radius() * scale - 0.5).ceil().max(0.0);
+        let first = (at - C::RADIUS * scale - 0.5).ceil().max(0.0);
         let first = (first as i64 as usize).min(len - N);
         let (start, each) = ((first as f64 + 0.5 - at) / scale, 1.0 / scale);
         let mut weights = [0.0; N];
         for (pixel, weight) in weights.iter_mut().enumerate() {
-            *weight = self.curve.weight(start + pixel as f64 * each);
+            *weight = C::weight(start + pixel as f64 * each);
         }
         (first, weights)
+    }
+}
+
+/// Kernels of `N` x `N` pixels around [`LANES`] positions: their upper left pixels, and how far the centres of these
+/// are from the position, in kernels of scale 1.
+struct Kernels<const N: usize> {
+    lefts: [i32; LANES],
+    tops: [i32; LANES],
+    across: [f64; LANES],
+    down: [f64; LANES],
+}
+
+impl<const N: usize> Kernels<N> {
+    /// Places kernels that all lie within the band, which has at least `N` columns and rows.
+    #[inline(always)]
+    fn new<T: Sample, C: Curve>(
+        rule: &Interpolation<C>,
+        band: &Band<'_, T>,
+        at: &RowLanes<'_, T>,
+    ) -> Self {
+        let last = Point {
+            x: (band.width - N) as f64,
+            y: (band.height - N) as f64,
+        };
+        let reach = Point {
+            x: C::RADIUS * rule.scale.x + 0.5,
+            y: C::RADIUS * rule.scale.y + 0.5,
+        };
+        let mut kernels = Self {
+            lefts: [0; LANES],
+            tops: [0; LANES],
+            across: [0.0; LANES],
+            down: [0.0; LANES],
+        };
+        for lane in 0..LANES {
+            let left = whole_px((at.columns[lane] - reach.x).ceil(), last.x);
+            let top = whole_px((at.rows[lane] - reach.y).ceil(), last.y);
+            kernels.lefts[lane] = left;
+            kernels.tops[lane] = top;
+            kernels.across[lane] = (f64::from(left) + 0.5 - at.columns[lane]) / rule.scale.x;
+            kernels.down[lane] = (f64::from(top) + 0.5 - at.rows[lane]) / rule.scale.y;
+        }
+        kernels
+    }
+
+    /// True where all pixels under the kernels are surely valid.
+    #[inline(always)]
+    fn are_valid<T: Sample>(&self, band: &Band<'_, T>) -> bool {
+        if *band.mask == Mask::All {
+            return true;
+        }
+        let [columns, rows] = [&self.lefts, &self.tops].map(|firsts| {
+            let (low, high) = firsts.iter().fold((i32::MAX, 0), |(low, high), first| {
+                (low.min(*first), high.max(*first))
+            });
+            low as usize..high as usize + N
+        });
+        rows.len() <= MASK_KERNELS_MAX * N && band.is_valid_in(columns, rows)
+    }
+
+    /// Fills values whose kernels are valid; false, with values of no meaning, where one has no mean.
+    #[inline(always)]
+    fn weigh<T: Interpolate, C: Curve>(
+        &self,
+        rule: &Interpolation<C>,
+        band: &Band<'_, T>,
+        values: &mut [T; LANES],
+    ) -> bool {
+        let each = Point {
+            x: 1.0 / rule.scale.x,
+            y: 1.0 / rule.scale.y,
+        };
+        let mut means = [0.0; LANES];
+        for (lane, mean) in means.iter_mut().enumerate() {
+            let (mut across, mut down) = ([0.0; N], [0.0; N]);
+            for tap in 0..N {
+                across[tap] = C::weight(self.across[lane] + tap as f64 * each.x);
+                down[tap] = C::weight(self.down[lane] + tap as f64 * each.y);
+            }
+            let first = self.tops[lane] as usize * band.width + self.lefts[lane] as usize;
+            *mean = mean_of_taps(band, first, &across, &down);
+        }
+        for (value, mean) in values.iter_mut().zip(means) {
+            *value = T::rounded(mean);
+        }
+        means.iter().fold(true, |all, mean| all & !mean.is_nan())
+    }
+}
+
+/// Returns the mean of `N` x `N` pixels from the one at `first` on; NaN where weights cancel out, or an infinite
+/// value has none.
+#[inline(always)]
+fn mean_of_taps<T: Sample, const N: usize>(
+    band: &Band<'_, T>,
+    first: usize,
+    across: &[f64; N],
+    down: &[f64; N],
+) -> f64 {
+    let mut sums = [0.0; N];
+    for (line, weight) in down.iter().enumerate() {
+        let start = first + line * band.width;
+        let values: &[T; N] = band.values[start..]
+            .first_chunk()
+            .expect("kernels lie within the band");
+        for (sum, value) in sums.iter_mut().zip(values) {
+            *sum += value.to_f64() * weight;
+        }
+    }
+    let (mut sum, mut weight_x, mut weight_y) = (0.0, 0.0, 0.0);
+    for tap in 0..N {
+        sum += sums[tap] * across[tap];
+        weight_x += across[tap];
+        weight_y += down[tap];
+    }
+    let weight = weight_x * weight_y;
+    if weight > WEIGHT_MIN {
+        sum / weight
+    } else {
+        f64::NAN
     }
 }
 
@@ -286,147 +451,11 @@ fn weighted<T: Sample>(band: &Band<'_, T>, across: &Weights, down: &Weights) -> 
     (weights > WEIGHT_MIN).then(|| sum / weights)
 }
 
-/// Bilinear interpolation between the four nearest pixels.
-#[inline(always)]
-fn bilinear_row<T: Interpolate>(band: &Band<'_, T>, row: Row<'_, T>) {
-    let mut done = 0;
-    if is_inside(band, &row) {
-        let columns = row.columns.chunks_exact(LANES);
-        let rows = row.rows.chunks_exact(LANES);
-        let values = row.values.chunks_exact_mut(LANES);
-        let flags = row.is_valid.chunks_exact_mut(LANES);
-        for ((columns, rows), (values, flags)) in columns.zip(rows).zip(values.zip(flags)) {
-            if bilinear_lanes(band, columns, rows, values) {
-                flags.fill(true);
-            } else {
-                let positions = columns.iter().zip(rows);
-                for ((x, y), (value, flag)) in positions.zip(values.iter_mut().zip(flags)) {
-                    bilinear_pixel(band, *x, *y, value, flag);
-                }
-            }
-            done += LANES;
-        }
-    }
-    for index in done..row.values.len() {
-        let (x, y) = (row.columns[index], row.rows[index]);
-        let (value, flag) = (&mut row.values[index], &mut row.is_valid[index]);
-        bilinear_pixel(band, x, y, value, flag);
-    }
-}
-
-/// Most columns or rows that [`bilinear_lanes`] tells apart.
-const SIDE_MAX_PX: usize = i32::MAX as usize;
-
-/// True where all four neighbours of all positions are there.
-#[inline(always)]
-fn is_inside<T: Sample>(band: &Band<'_, T>, row: &Row<'_, T>) -> bool {
-    let holds = |values: &[f64], len: usize| {
-        let end = len as f64 - 0.5;
-        // NaN fails the comparisons.
-        values
-            .iter()
-            .fold(true, |all, value| all & (*value >= 0.5) & (*value < end))
-    };
-    band.width.max(band.height) <= SIDE_MAX_PX
-        && holds(row.columns, band.width)
-        && holds(row.rows, band.height)
-}
-
-/// Fills [`LANES`] values by positions that [`is_inside`]; false, with values of no meaning, where
-/// a neighbour is not valid.
-#[inline(always)]
-fn bilinear_lanes<T: Interpolate>(
-    band: &Band<'_, T>,
-    columns: &[f64],
-    rows: &[f64],
-    values: &mut [T],
-) -> bool {
-    let (mut lefts, mut tops) = ([0i32; LANES], [0i32; LANES]);
-    let (mut across, mut down) = ([0.0; LANES], [0.0; LANES]);
-    for lane in 0..LANES {
-        let (x, y) = (columns[lane] - 0.5, rows[lane] - 0.5);
-        (lefts[lane], tops[lane]) = (whole_px(x), whole_px(y));
-        across[lane] = x - f64::from(lefts[lane]);
-        down[lane] = y - f64::from(tops[lane]);
-    }
-    let mut corners = [[T::default(); LANES]; 4];
-    let mut is_valid = true;
-    for lane in 0..LANES {
-        let upper = tops[lane] as usize * band.width + lefts[lane] as usize;
-        let lower = upper + band.width;
-        let above = &band.values[upper..upper + 2];
-        let below = &band.values[lower..lower + 2];
-        corners[0][lane] = above[0];
-        corners[1][lane] = above[1];
-        corners[2][lane] = below[0];
-        corners[3][lane] = below[1];
-        if let Mask::Pixels(flags) = band.mask {
-            let (above, below) = (&flags[upper..upper + 2], &flags[lower..lower + 2]);
-            is_valid &= above[0] & above[1] & below[0] & below[1];
-        }
-    }
-    for (lane, value) in values.iter_mut().enumerate() {
-        let own = [0, 1, 2, 3].map(|corner| corners[corner][lane]);
-        *value = T::mix(own, across[lane], down[lane]);
-    }
-    is_valid
-}
-
-/// Returns the whole pixels of a position between 0 and [`SIDE_MAX_PX`]; unlike `as`, in vectors too.
-#[allow(
-    clippy::manual_clamp,
-    reason = "`clamp` leaves what is no number as it is"
-)]
-#[inline(always)]
-fn whole_px(position: f64) -> i32 {
-    let held = position.max(0.0).min(SIDE_MAX_PX as f64);
-    // SAFETY: the type holds it.
-    unsafe { held.to_int_unchecked() }
-}
-
-/// One pixel, where neighbours may be missing or not valid.
-#[inline(always)]
-fn bilinear_pixel<T: Interpolate>(
-    band: &Band<'_, T>,
-    x: f64,
-    y: f64,
-    value: &mut T,
-    is_valid: &mut bool,
-) {
-    let mean = band
-        .index_at(x, y)
-        .filter(|under| band.mask.is_valid(*under))
-        .and_then(|_| bilinear_beside(band, x, y));
-    *is_valid = mean.is_some();
-    *value = mean.map_or(T::default(), T::rounded);
-}
-
-/// Returns the mean of the neighbours that are there and valid.
-#[inline(always)]
-fn bilinear_beside<T: Sample>(band: &Band<'_, T>, x: f64, y: f64) -> Option<f64> {
-    let (left, top) = ((x - 0.5).floor(), (y - 0.5).floor());
-    let (share_x, share_y) = (x - 0.5 - left, y - 0.5 - top);
-    let (mut sum, mut weights) = (0.0, 0.0);
-    for (row, weight_y) in [(top, 1.0 - share_y), (top + 1.0, share_y)] {
-        for (col, weight_x) in [(left, 1.0 - share_x), (left + 1.0, share_x)] {
-            let is_held =
-                col >= 0.0 && row >= 0.0 && col < band.width as f64 && row < band.height as f64;
-            if !is_held {
-                continue;
-            }
-            let index = row as usize * band.width + col as usize;
-            if band.mask.is_valid(index) {
-                sum += band.values[index].to_f64() * weight_x * weight_y;
-                weights += weight_x * weight_y;
-            }
-        }
-    }
-    (weights > WEIGHT_MIN).then(|| sum / weights)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::warp::kernel::Kernel;
+    use crate::warp::resampling::Resampling;
 
     const SIDE: usize = 40;
     const PIXELS: usize = LANES * 9 + 3;
@@ -445,11 +474,7 @@ mod tests {
     }
 
     /// What `fill` makes of positions, beside what kernels of any size give for the same.
-    fn filled_and_general(
-        interpolation: &Interpolation,
-        mask: &Mask,
-        margin: f64,
-    ) -> [Vec<Option<u16>>; 2] {
+    fn filled_and_general(kernel: &Kernel, mask: &Mask, margin: f64) -> [Vec<Option<u16>>; 2] {
         let mut noise = Noise(3);
         let values: Vec<u16> = (0..SIDE * SIDE)
             .map(|_| (noise.next() * 65_536.0) as u16)
@@ -472,6 +497,7 @@ mod tests {
             fill(Row {
                 columns: &columns,
                 rows: &rows,
+                extent: [margin, margin, side - margin, side - margin],
                 values: &mut values,
                 is_valid: &mut is_valid,
             });
@@ -481,13 +507,13 @@ mod tests {
                 .collect()
         };
         [
-            run(&|row| interpolation.fill(&band, row)),
-            run(&|row| interpolation.weighted_row::<u16, 0>(&band, row)),
+            run(&|row| kernel.fill(&band, row)),
+            run(&|row| match kernel {
+                Kernel::Bilinear(rule) => rule.weighted_row::<u16, 0>(&band, row),
+                Kernel::Cubic(rule) => rule.weighted_row::<u16, 0>(&band, row),
+                _ => panic!("a rule with weights"),
+            }),
         ]
-    }
-
-    fn scaled(scale: f64) -> Point {
-        Point { x: scale, y: scale }
     }
 
     #[test]
@@ -497,21 +523,25 @@ mod tests {
         for mask in [Mask::All, Mask::Pixels(flags)] {
             // Within the source, where neighbours may be missing, and outside.
             for margin in [1.0, 0.0, -2.0] {
-                for (name, interpolation) in [
-                    ("bilinear", Interpolation::bilinear(scaled(1.0))),
-                    ("bilinear, 1.7", Interpolation::bilinear(scaled(1.7))),
-                    ("bilinear, 2.8", Interpolation::bilinear(scaled(2.8))),
-                    ("cubic", Interpolation::cubic(scaled(1.0))),
-                    ("cubic, 1.4", Interpolation::cubic(scaled(1.4))),
+                for (rule, scale) in [
+                    (Resampling::Bilinear, 1.0),
+                    (Resampling::Bilinear, 1.7),
+                    (Resampling::Bilinear, 2.8),
+                    (Resampling::Cubic, 1.0),
+                    (Resampling::Cubic, 1.4),
                 ] {
-                    let [filled, general] = filled_and_general(&interpolation, &mask, margin);
+                    let kernel = Kernel::new(rule, Point { x: scale, y: scale });
+                    let [filled, general] = filled_and_general(&kernel, &mask, margin);
                     for (one, two) in filled.iter().zip(&general) {
                         let is_same = match (one, two) {
                             // Rounded from the two sides of a half.
                             (Some(one), Some(two)) => one.abs_diff(*two) <= 1,
                             (one, two) => one == two,
                         };
-                        assert!(is_same, "{name}, margin {margin}: {one:?} is not {two:?}");
+                        assert!(
+                            is_same,
+                            "{rule} {scale}, margin {margin}: {one:?} is not {two:?}"
+                        );
                     }
                 }
             }

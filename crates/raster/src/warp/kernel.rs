@@ -1,9 +1,14 @@
 //! The loop over target pixels.
 
+use std::ops::Range;
+
 use swath_grid::{Point, Size, Window};
 
 use super::area::Area;
+use super::bilinear::bilinear_row;
+use super::curve::{Cubic, Linear};
 use super::interpolate::{Interpolate, Interpolation};
+use super::nearest::nearest;
 use super::positions::{Cell, Places};
 use super::resampling::Resampling;
 use crate::raster::RasterBand;
@@ -100,9 +105,16 @@ impl Cell {
         extent
     }
 
-    /// Fills `columns` and `rows` with the positions of row `row` of the cell, on a grid that begins at `start`.
+    /// Fills `columns` and `rows` with the positions of row `row` of the cell, on a grid that begins at `start`;
+    /// returns left, top, right and bottom of them, NaN where one of them is.
     #[inline(always)]
-    fn row_positions(&self, row: u32, start: Point, columns: &mut [f64], rows: &mut [f64]) {
+    fn row_positions(
+        &self,
+        row: u32,
+        start: Point,
+        columns: &mut [f64],
+        rows: &mut [f64],
+    ) -> [f64; 4] {
         match &self.places {
             Places::Exact(points) => {
                 let first = row as usize * self.window.width as usize;
@@ -132,7 +144,27 @@ impl Cell {
                 }
             }
         }
+        let ends = |values: &[f64]| match &self.places {
+            // Rounded sums of rising products rise.
+            Places::Bilinear { .. } => ends_of(&[values[0], values[values.len() - 1]]),
+            Places::Exact(_) => ends_of(values),
+        };
+        let ([left, right], [top, bottom]) = (ends(columns), ends(rows));
+        [left, top, right, bottom]
     }
+}
+
+/// Returns the smallest and the largest value, NaN where one is.
+#[inline(always)]
+fn ends_of(values: &[f64]) -> [f64; 2] {
+    let start = [f64::INFINITY, f64::NEG_INFINITY];
+    let ends = values.iter().fold(start, |[low, high], value| {
+        [low.min(*value), high.max(*value)]
+    });
+    if values.iter().any(|value| value.is_nan()) {
+        return [f64::NAN; 2];
+    }
+    ends
 }
 
 /// Returns the bands of the target pixels of `target` (a window of the target grid) from the
@@ -171,8 +203,36 @@ pub(super) struct Band<'a, T> {
 pub(super) struct Row<'a, T> {
     pub columns: &'a [f64],
     pub rows: &'a [f64],
+    /// Left, top, right and bottom of them, NaN where one of them is.
+    pub extent: [f64; 4],
     pub values: &'a mut [T],
     pub is_valid: &'a mut [bool],
+}
+
+/// [`LANES`] neighbouring target pixels of a [`Row`].
+pub(super) struct RowLanes<'a, T> {
+    pub columns: &'a [f64; LANES],
+    pub rows: &'a [f64; LANES],
+    pub values: &'a mut [T; LANES],
+    pub is_valid: &'a mut [bool; LANES],
+}
+
+impl<T> Row<'_, T> {
+    /// Returns its pixels in groups of [`LANES`], without those left at the end.
+    #[inline(always)]
+    pub fn lanes(&mut self) -> impl Iterator<Item = RowLanes<'_, T>> {
+        let columns = self.columns.as_chunks().0.iter();
+        let positions = columns.zip(self.rows.as_chunks().0);
+        let values = self.values.as_chunks_mut().0.iter_mut();
+        let flags = self.is_valid.as_chunks_mut().0.iter_mut();
+        let lanes = positions.zip(values.zip(flags));
+        lanes.map(|((columns, rows), (values, is_valid))| RowLanes {
+            columns,
+            rows,
+            values,
+            is_valid,
+        })
+    }
 }
 
 impl<T: Sample> Band<'_, T> {
@@ -186,6 +246,50 @@ impl<T: Sample> Band<'_, T> {
         let is_held = x >= left && x < right && y >= top && y < bottom;
         is_held.then(|| y as i64 as usize * self.width + x as i64 as usize)
     }
+
+    /// True where all positions of `extent` are at least `margin` pixels within what is held, and an index fits
+    /// into `i32`.
+    #[inline(always)]
+    pub fn holds(&self, extent: [f64; 4], margin: f64) -> bool {
+        let [left, top, right, bottom] = extent;
+        // NaN fails the comparisons.
+        self.values.len() <= INDEX_MAX
+            && left >= margin
+            && top >= margin
+            && right < self.width as f64 - margin
+            && bottom < self.height as f64 - margin
+    }
+
+    /// True where all pixels of these columns and rows are valid.
+    #[inline(always)]
+    pub fn is_valid_in(&self, columns: Range<usize>, rows: Range<usize>) -> bool {
+        let Mask::Pixels(flags) = self.mask else {
+            return *self.mask == Mask::All;
+        };
+        rows.into_iter().all(|row| {
+            let start = row * self.width;
+            let line = &flags[start + columns.start..start + columns.end];
+            // Without an early exit it runs in vectors.
+            line.iter().fold(true, |all, flag| all & *flag)
+        })
+    }
+}
+
+/// Target pixels that are placed together before they get their values, so that both run in vectors.
+pub(super) const LANES: usize = 16;
+/// Most pixels of a band whose indexes are computed in vectors.
+const INDEX_MAX: usize = i32::MAX as usize;
+
+/// Returns the whole pixels of a position, cut to 0 and `last`, which is at most `i32::MAX`; unlike `as`, in vectors too.
+#[allow(
+    clippy::manual_clamp,
+    reason = "`clamp` leaves what is no number as it is"
+)]
+#[inline(always)]
+pub(super) fn whole_px(position: f64, last: f64) -> i32 {
+    let held = position.max(0.0).min(last).min(f64::from(i32::MAX));
+    // SAFETY: the type holds it.
+    unsafe { held.to_int_unchecked() }
 }
 
 fn warp_band<T: Interpolate>(
@@ -255,7 +359,7 @@ fn warp_band_any<T: Interpolate>(
         rows.resize(width, 0.0);
         let kernel = Kernel::new(resampling, cell.scale);
         for row in 0..cell.window.height {
-            cell.row_positions(row, start, &mut columns, &mut rows);
+            let extent = cell.row_positions(row, start, &mut columns, &mut rows);
             let down = (cell.window.row + row - target.row) as usize;
             let at = down * target.width as usize + (cell.window.col - target.col) as usize;
             kernel.fill(
@@ -263,6 +367,7 @@ fn warp_band_any<T: Interpolate>(
                 Row {
                     columns: &columns,
                     rows: &rows,
+                    extent,
                     values: &mut out[at..at + width],
                     is_valid: &mut is_valid[at..at + width],
                 },
@@ -276,97 +381,31 @@ fn warp_band_any<T: Interpolate>(
 }
 
 /// A rule made ready for the scale of a cell.
-enum Kernel {
+pub(super) enum Kernel {
     Nearest,
-    Weights(Interpolation),
+    Bilinear(Interpolation<Linear>),
+    Cubic(Interpolation<Cubic>),
     Area(Area),
 }
 
 impl Kernel {
-    fn new(resampling: Resampling, scale: Point) -> Self {
+    pub fn new(resampling: Resampling, scale: Point) -> Self {
         match resampling {
             Resampling::Nearest => Self::Nearest,
-            Resampling::Bilinear => Self::Weights(Interpolation::bilinear(scale)),
-            Resampling::Cubic => Self::Weights(Interpolation::cubic(scale)),
+            Resampling::Bilinear => Self::Bilinear(Interpolation::new(scale)),
+            Resampling::Cubic => Self::Cubic(Interpolation::new(scale)),
             rule => Self::Area(Area::new(rule, scale)),
         }
     }
 
     #[inline(always)]
-    fn fill<T: Interpolate>(&self, band: &Band<'_, T>, row: Row<'_, T>) {
+    pub fn fill<T: Interpolate>(&self, band: &Band<'_, T>, row: Row<'_, T>) {
         match self {
             Self::Nearest => nearest(band, row),
-            Self::Weights(interpolation) => interpolation.fill(band, row),
+            Self::Bilinear(interpolation) if interpolation.is_plain() => bilinear_row(band, row),
+            Self::Bilinear(interpolation) => interpolation.fill(band, row),
+            Self::Cubic(interpolation) => interpolation.fill(band, row),
             Self::Area(area) => area.fill(band, row),
-        }
-    }
-}
-
-#[inline(always)]
-fn nearest<T: Sample>(band: &Band<'_, T>, row: Row<'_, T>) {
-    if let Some(first) = first_of_run(band, &row) {
-        return copy_run(band, first, row);
-    }
-    let positions = row.columns.iter().zip(row.rows);
-    let targets = row.values.iter_mut().zip(row.is_valid);
-    for ((x, y), (value, is_valid)) in positions.zip(targets) {
-        let Some(index) = band.index_at(*x, *y) else {
-            continue;
-        };
-        if band.mask.is_valid(index) {
-            *value = band.values[index];
-            *is_valid = true;
-        }
-    }
-}
-
-/// Returns the index of the first pixel where positions go along one row of the source, pixel by
-/// pixel, as they do where both grids are the same.
-#[inline(always)]
-fn first_of_run<T: Sample>(band: &Band<'_, T>, row: &Row<'_, T>) -> Option<usize> {
-    let last = row.columns.len().checked_sub(1)?;
-    let first = band.index_at(row.columns[0], row.rows[0])?;
-    if band.index_at(row.columns[last], row.rows[last])? != first + last {
-        return None;
-    }
-    // Within the source, so that neither is negative.
-    let (left, top) = (row.columns[0].trunc(), row.rows[0].trunc());
-    let mut is_run = true;
-    for (index, (x, y)) in row.columns.iter().zip(row.rows).enumerate() {
-        let x = x - index as f64;
-        is_run &= (x >= left) & (x < left + 1.0) & (*y >= top) & (*y < top + 1.0);
-    }
-    is_run.then_some(first)
-}
-
-/// Pixels of a run that are looked at together.
-const RUN_PX: usize = 32;
-
-/// Copies neighbouring pixels and what is valid of them.
-#[inline(always)]
-fn copy_run<T: Sample>(band: &Band<'_, T>, first: usize, row: Row<'_, T>) {
-    let run = first..first + row.values.len();
-    match band.mask {
-        Mask::All => {
-            row.values.copy_from_slice(&band.values[run]);
-            row.is_valid.fill(true);
-        }
-        Mask::None => {}
-        Mask::Pixels(flags) => {
-            let flags = &flags[run.clone()];
-            row.values.copy_from_slice(&band.values[run]);
-            row.is_valid.copy_from_slice(flags);
-            let chunks = row.values.chunks_mut(RUN_PX).zip(flags.chunks(RUN_PX));
-            for (values, flags) in chunks {
-                if flags.iter().fold(true, |all, flag| all & *flag) {
-                    continue;
-                }
-                for (value, flag) in values.iter_mut().zip(flags) {
-                    if !*flag {
-                        *value = T::default();
-                    }
-                }
-            }
         }
     }
 }

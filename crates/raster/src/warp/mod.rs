@@ -6,19 +6,26 @@
 //! 2. [`source_window`] is what of the source these cells need.
 //! 3. [`warp`] computes the values from the source pixels of that window.
 //!
+//! Where both grids have the same pixels, [`Positions::shift`] says how far they are apart, and nothing is computed.
+//!
 //! Grid positions have pixel corners at whole numbers and pixel centres at halves. Reading source
 //! pixels and cutting the target into pieces is the caller's.
 
 mod area;
+mod bilinear;
+mod curve;
 mod footprint;
 mod interpolate;
 mod kernel;
+mod nearest;
 mod positions;
 mod reach;
 mod resampling;
+mod shift;
 
 pub use footprint::{FootprintError, GridChoice, default_grid, footprint};
 pub use kernel::{WarpSource, source_window, warp};
 pub use positions::{Cell, Places, Positions};
 pub use reach::reach;
 pub use resampling::Resampling;
+pub use shift::PixelShift;

@@ -122,6 +122,12 @@ impl Positions {
         }
     }
 
+    /// True where positions of the source are an affine function of those of the target, save for turns around
+    /// the Earth.
+    pub(super) fn is_affine(&self) -> bool {
+        self.projector.is_identity()
+    }
+
     /// Turns target grid positions into source grid positions in place; NaN where there is none.
     pub fn locate(&self, points: &mut [Point]) {
         for point in points.iter_mut() {

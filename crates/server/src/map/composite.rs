@@ -5,10 +5,11 @@
 //! 3. Of each item the classification, then, where it leaves anything, the bands.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use futures::future::try_join_all;
 use swath_access::Viewer;
-use swath_grid::{GeoBox, Point, Size};
+use swath_grid::{GeoBox, Window};
 use swath_raster::{
     CompositeMethod, CompositeRule, INFRARED_BANDS, Mask, Pixels, RED_BANDS, Raster, RasterBand,
     Resampling, SCL_DROPPED, composite,
@@ -90,8 +91,8 @@ impl CompositeChoice {
     }
 
     /// Returns the classes that do not count among `items`, `None` where nothing is masked.
-    fn dropped(&self, items: &[MapItem]) -> Option<Vec<f64>> {
-        let is_classified = |item: &MapItem| find_band(&item.bands, CLASSIFICATION).is_some();
+    fn dropped(&self, items: &[Arc<MapItem>]) -> Option<Vec<f64>> {
+        let is_classified = |item: &Arc<MapItem>| find_band(&item.bands, CLASSIFICATION).is_some();
         match &self.mask {
             SceneMask::Off => None,
             SceneMask::Classes(classes) => Some(classes.clone()),
@@ -192,7 +193,10 @@ pub(super) async fn read_composite(
 }
 
 /// Returns items in the order in which they count: from the newest on, or from the least cloudy.
-fn in_order(items: &[MapItem], method: CompositeMethod) -> Result<Vec<MapItem>, MapFailure> {
+fn in_order(
+    items: &[Arc<MapItem>],
+    method: CompositeMethod,
+) -> Result<Vec<Arc<MapItem>>, MapFailure> {
     let mut items = items.to_vec();
     if method != CompositeMethod::LeastCloud {
         return Ok(items);
@@ -247,19 +251,12 @@ fn rule_of(
 }
 
 fn strip_of(geobox: &GeoBox, row: u32, rows: u32) -> Result<GeoBox, MapFailure> {
-    let corner = Point {
-        x: 0.0,
-        y: f64::from(row),
-    };
-    let size = Size {
+    let strip = geobox.part(&Window {
+        col: 0,
+        row,
         width: geobox.size().width,
         height: rows,
-    };
-    let strip = GeoBox::new(
-        geobox.crs().clone(),
-        geobox.transform().shifted(corner),
-        size,
-    );
+    });
     strip.ok_or_else(|| MapFailure::internal(&"a strip of a grid is a grid"))
 }
 
@@ -277,7 +274,7 @@ impl Season<'_> {
     /// Appends values and flags of the bands of a strip; of `wanted` there may be more than `bands`.
     async fn read_strip(
         &self,
-        items: &[MapItem],
+        items: &[Arc<MapItem>],
         wanted: &Wanted<'_>,
         bands: &mut [(Vec<f32>, Vec<bool>)],
     ) -> Result<(), MapFailure> {
@@ -372,7 +369,8 @@ impl Season<'_> {
                 ),
             })?);
         }
-        read_item(self.state, self.viewer, self.selected, item, &bands, wanted).await
+        let read = read_item(self.state, self.viewer, self.selected, item, &bands, wanted).await?;
+        Ok(swath_io::compute::run(move |_| read.converted()).await)
     }
 }
 

@@ -1,9 +1,11 @@
 //! Layers: what can be asked for, by name.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Map, Value};
 use swath_access::{Resource, Viewer};
-use swath_catalog::{CollectionSearch, StoredItem};
+use swath_catalog::{ChangeMark, CollectionSearch, StoredItem};
 use swath_grid::{Bbox, GeoBox, TileMatrixSet};
 use swath_raster::{Painting, ValueRange};
 use swath_stac::{Interval, Item, ItemSearch, PageStart};
@@ -112,7 +114,9 @@ pub(super) struct FoundLayer {
     /// `None`: all items of the collection.
     pub(super) item: Option<String>,
     /// Its item, or the newest.
-    pub(super) newest: Option<MapItem>,
+    pub(super) newest: Option<Arc<MapItem>>,
+    /// The first is the default; none where no item has bands.
+    pub(super) styles: Vec<LayerStyle>,
 }
 
 /// An item to draw.
@@ -174,17 +178,21 @@ fn split_name(name: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Finds a layer by name.
+/// Finds a layer by name: what is known of it since `mark`, else in the catalogue.
 ///
 /// # Errors
 /// [`MapFailure::LayerUnknown`] where it is not there, or not for this viewer.
 pub(super) async fn find_layer(
     state: &AppState,
     viewer: &Viewer,
+    mark: &ChangeMark,
     name: &str,
-) -> Result<FoundLayer, MapFailure> {
+) -> Result<Arc<FoundLayer>, MapFailure> {
     if name.len() > NAME_BYTES_MAX {
         return Err(MapFailure::layer_unknown(name));
+    }
+    if let Some(layer) = state.findings.layer(mark, viewer, name) {
+        return Ok(layer);
     }
     let failed = |error| MapFailure::of_catalog(&error, name);
     let (id, item) = split_name(name);
@@ -199,32 +207,43 @@ pub(super) async fn find_layer(
     };
     let page = state.catalog.search(viewer, &search).await;
     let newest = page.map_err(failed)?.items.into_iter().next();
-    let newest = newest.and_then(MapItem::read);
+    let newest = newest.and_then(MapItem::read).map(Arc::new);
     if item.is_some() && newest.is_none() {
         return Err(MapFailure::layer_unknown(name));
     }
-    Ok(FoundLayer {
+    let styles = match &newest {
+        Some(item) => layer_styles(&collection.json, &item.bands),
+        None => Vec::new(),
+    };
+    let layer = Arc::new(FoundLayer {
         name: name.to_owned(),
         collection: collection.json,
         resource: collection.resource,
         etag: collection.etag,
         item: item.map(str::to_owned),
         newest,
-    })
+        styles,
+    });
+    state.findings.keep_layer(mark, viewer, layer.clone());
+    Ok(layer)
+}
+
+/// Takes the mark since which everything that is found from now on holds; what was found before another
+/// one is forgotten.
+///
+/// # Errors
+/// What the catalogue says.
+pub(super) async fn take_mark(state: &AppState) -> Result<ChangeMark, MapFailure> {
+    let mark = state.catalog.change_mark().await;
+    let mark = mark.map_err(|error| MapFailure::of_catalog(&error, ""))?;
+    state.findings.begin_at(&mark);
+    Ok(mark)
 }
 
 impl FoundLayer {
     /// Returns the id of the collection.
     pub(super) fn collection_id(&self) -> &str {
         split_name(&self.name).0
-    }
-
-    /// Returns the styles, the first is the default; none where no item has bands.
-    pub(super) fn styles(&self) -> Vec<LayerStyle> {
-        match &self.newest {
-            Some(item) => layer_styles(&self.collection, &item.bands),
-            None => Vec::new(),
-        }
     }
 }
 
@@ -234,6 +253,7 @@ impl FoundLayer {
 /// # Errors
 /// What the catalogue says.
 pub(crate) async fn layers(state: &AppState, viewer: &Viewer) -> Result<Vec<Layer>, MapFailure> {
+    let mark = take_mark(state).await?;
     let search = CollectionSearch::default();
     let collections = state.catalog.collections(viewer, &search).await;
     let collections = collections.map_err(|error| MapFailure::of_catalog(&error, ""))?;
@@ -243,8 +263,8 @@ pub(crate) async fn layers(state: &AppState, viewer: &Viewer) -> Result<Vec<Laye
         let Some(id) = id.filter(|_| collection.items > 0) else {
             continue;
         };
-        let found = find_layer(state, viewer, id).await?;
-        layers.extend(describe(state, viewer, found).await?);
+        let found = find_layer(state, viewer, &mark, id).await?;
+        layers.extend(describe(state, viewer, &found).await?);
         if layers.len() == LAYERS_MAX {
             break;
         }
@@ -261,8 +281,9 @@ pub(crate) async fn layer(
     viewer: &Viewer,
     name: &str,
 ) -> Result<Layer, MapFailure> {
-    let found = find_layer(state, viewer, name).await?;
-    let described = describe(state, viewer, found).await?;
+    let mark = take_mark(state).await?;
+    let found = find_layer(state, viewer, &mark, name).await?;
+    let described = describe(state, viewer, &found).await?;
     described.ok_or_else(|| MapFailure::layer_unknown(name))
 }
 
@@ -270,9 +291,9 @@ pub(crate) async fn layer(
 async fn describe(
     state: &AppState,
     viewer: &Viewer,
-    found: FoundLayer,
+    found: &FoundLayer,
 ) -> Result<Option<Layer>, MapFailure> {
-    let styles = found.styles();
+    let styles = &found.styles;
     let Some(newest) = found.newest.as_ref().filter(|_| !styles.is_empty()) else {
         return Ok(None);
     };
@@ -326,7 +347,7 @@ async fn describe(
         crs: crs_names(grid.as_ref()),
         grid,
         attribution: text("attribution").map(str::to_owned),
-        name: found.name,
+        name: found.name.clone(),
     }))
 }
 

@@ -1,15 +1,18 @@
 //! The values of a layer on a grid: items one after the other, the newest first, until every pixel has
 //! values; page by page where there are many.
 
+use std::sync::Arc;
+
 use futures::future::try_join_all;
 use swath_access::Viewer;
-use swath_grid::{GeoBox, Point, Size, bbox_of};
+use swath_grid::{GeoBox, Size, Window, bbox_of};
 use swath_io::{GeoTiff, ReadOptions};
 use swath_raster::{DataType, Mask, Pixels, Raster, RasterBand, Resampling, Sample, for_pixels};
 
 use super::bands::{ItemBand, find_band};
 use super::composite::{CompositeChoice, read_composite};
 use super::failure::shown;
+use super::filling::{fill, gaps_of};
 use super::layer::{FoundLayer, MapItem};
 use super::selection::{MOSAIC_ITEMS_MAX, Selected, Sought, check_size, next_page, select};
 use super::{MapFailure, TimeChoice, rasters};
@@ -149,7 +152,7 @@ pub(super) struct Mosaic {
     /// Ids of the items that gave pixels.
     pub(super) ids: Vec<String>,
     /// Items of further pages than the first that were read.
-    pub(super) later: Vec<MapItem>,
+    pub(super) later: Vec<Arc<MapItem>>,
     /// True where there are gaps, and more items than [`MOSAIC_ITEMS_MAX`] that might fill them.
     pub(super) is_cut: bool,
 }
@@ -189,14 +192,14 @@ pub(super) async fn read_items(
     }
     let place = state.map_places.acquire_many(values).await;
     let _place = place.map_err(|error| MapFailure::internal(&error))?;
-    let mut filling = Filling::default();
+    let mut filling = Filling::of(wanted.geobox.size());
     filling
         .add(state, viewer, selected, &selected.items, wanted)
         .await?;
     let mut rest = selected.rest.clone();
-    let mut later: Vec<MapItem> = Vec::new();
+    let mut later: Vec<Arc<MapItem>> = Vec::new();
     let mut is_cut = false;
-    while !filling.is_full
+    while let Some(gaps) = filling.gaps
         && let Some(search) = rest.take()
     {
         if selected.items.len() + later.len() >= MOSAIC_ITEMS_MAX {
@@ -204,12 +207,8 @@ pub(super) async fn read_items(
             break;
         }
         // Only what touches the gaps can fill them.
-        let gaps = filling.gaps(wanted.geobox);
-        let bbox = match &gaps {
-            Some(gaps) => bbox_of(gaps)?,
-            None => bbox_of(wanted.geobox)?,
-        };
-        let Some(bbox) = bbox else {
+        let part = wanted.geobox.part(&gaps).ok_or_else(no_part)?;
+        let Some(bbox) = bbox_of(&part)? else {
             break;
         };
         let (items, next) = next_page(state, viewer, &search, bbox).await?;
@@ -227,69 +226,88 @@ pub(super) async fn read_items(
 }
 
 /// A mosaic that grows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Filling {
+    size: Size,
     bands: Option<Vec<RasterBand>>,
     ids: Vec<String>,
-    is_full: bool,
+    /// The rectangle around all pixels without values; `None` where there is none.
+    gaps: Option<Window>,
 }
 
 impl Filling {
-    /// Reads items until nothing is left to fill.
+    /// Returns a mosaic without values.
+    fn of(size: Size) -> Self {
+        Self {
+            size,
+            bands: None,
+            ids: Vec::new(),
+            gaps: Some(Window::full(size)),
+        }
+    }
+
+    /// Reads items until nothing is left to fill, each only around what is.
     async fn add(
         &mut self,
         state: &AppState,
         viewer: &Viewer,
         selected: &Selected,
-        items: &[MapItem],
+        items: &[Arc<MapItem>],
         wanted: &Wanted<'_>,
     ) -> Result<(), MapFailure> {
         for item in items {
-            if self.is_full {
+            let Some(gaps) = self.gaps else {
                 break;
-            }
+            };
             let bands = wanted.names.iter().map(|name| find_band(&item.bands, name));
             let Some(bands) = bands.collect::<Option<Vec<&ItemBand>>>() else {
                 continue;
             };
-            let read = read_item(state, viewer, selected, item, &bands, wanted).await?;
-            let before = self.bands.take();
-            let filled = swath_io::compute::run(move |_| fill(before, read)).await;
-            let has_more;
-            (self.bands, has_more, self.is_full) = (Some(filled.0), filled.1, filled.2);
+            let part = wanted.geobox.part(&gaps).ok_or_else(no_part)?;
+            let wanted = Wanted {
+                geobox: &part,
+                ..*wanted
+            };
+            let read = read_item(state, viewer, selected, item, &bands, &wanted).await?;
+            let (before, size) = (self.bands.take(), self.size);
+            let filled = swath_io::compute::run(move |_| {
+                let (bands, has_more) = fill(before, size, gaps, read.converted());
+                let left = match has_more {
+                    true => gaps_of(&bands, size),
+                    false => Some(gaps),
+                };
+                (bands, has_more, left)
+            });
+            let (bands, has_more, left) = filled.await;
+            (self.bands, self.gaps) = (Some(bands), left);
             if has_more {
                 self.ids.push(item.id.clone());
             }
         }
         Ok(())
     }
+}
 
-    /// Returns the part of the grid around all pixels without values; `None` where nothing was read.
-    fn gaps(&self, geobox: &GeoBox) -> Option<GeoBox> {
-        let mask = valid_in_all(self.bands.as_ref()?);
-        let size = geobox.size();
-        let (mut low, mut high) = ((size.width, size.height), (0, 0));
-        for row in 0..size.height {
-            for col in 0..size.width {
-                if !mask.is_valid(row as usize * size.width as usize + col as usize) {
-                    low = (low.0.min(col), low.1.min(row));
-                    high = (high.0.max(col), high.1.max(row));
-                }
-            }
-        }
-        let corner = Point {
-            x: f64::from(low.0),
-            y: f64::from(low.1),
-        };
-        let size = Size {
-            width: (high.0 + 1).checked_sub(low.0)?,
-            height: (high.1 + 1).checked_sub(low.1)?,
-        };
-        GeoBox::new(
-            geobox.crs().clone(),
-            geobox.transform().shifted(corner),
-            size,
-        )
+fn no_part() -> MapFailure {
+    MapFailure::internal(&"gaps of a mosaic are no grid")
+}
+
+/// The bands of one item as its rasters store them.
+#[derive(Debug)]
+pub(super) struct ReadItem {
+    /// With what makes physical values of them.
+    bands: Vec<(RasterBand, (f64, f64))>,
+    values: ValueKind,
+    nodata: Option<f64>,
+}
+
+impl ReadItem {
+    /// Returns what was wanted of the bands; work for a compute thread.
+    pub(super) fn converted(self) -> Vec<RasterBand> {
+        let bands = self.bands.into_iter();
+        bands
+            .map(|(band, factors)| converted(band, factors, self.values, self.nodata))
+            .collect()
     }
 }
 
@@ -301,7 +319,7 @@ pub(super) async fn read_item(
     item: &MapItem,
     bands: &[&ItemBand],
     wanted: &Wanted<'_>,
-) -> Result<Vec<RasterBand>, MapFailure> {
+) -> Result<ReadItem, MapFailure> {
     let mut hrefs: Vec<&str> = Vec::new();
     for band in bands {
         if !hrefs.contains(&band.href.as_str()) {
@@ -326,26 +344,22 @@ pub(super) async fn read_item(
                 rasters::forget(state, own[0], &item.etag);
                 MapFailure::of_io(&error)
             })?;
-            let factors: Vec<(f64, f64)> =
-                own.iter().map(|band| factors_of(&raster, band)).collect();
-            let (values, nodata) = (wanted.values, wanted.nodata);
-            let converted = swath_io::compute::run(move |_| {
-                let bands = read.bands.into_iter().zip(factors);
-                let bands = bands.map(|(band, factors)| converted(band, factors, values, nodata));
-                bands.collect::<Vec<_>>()
-            });
-            Ok::<_, MapFailure>(converted.await)
+            let factors = own.iter().map(|band| factors_of(&raster, band));
+            Ok::<_, MapFailure>(read.bands.into_iter().zip(factors.collect::<Vec<_>>()))
         }
     });
-    let read = try_join_all(reads).await?;
-    let of_band = |band: &&ItemBand| -> Option<RasterBand> {
+    let mut read = try_join_all(reads).await?;
+    // Of each raster they come in the order in which they are wanted.
+    let of_band = |band: &&ItemBand| {
         let raster = hrefs.iter().position(|href| *href == band.href)?;
-        let mut same = bands.iter().filter(|other| other.href == band.href);
-        let place = same.position(|other| other.name == band.name)?;
-        read[raster].get(place).cloned()
+        read[raster].next()
     };
-    let in_order: Option<Vec<RasterBand>> = bands.iter().map(of_band).collect();
-    in_order.ok_or_else(|| MapFailure::internal(&"a band was not read"))
+    let in_order: Option<Vec<_>> = bands.iter().map(of_band).collect();
+    Ok(ReadItem {
+        bands: in_order.ok_or_else(|| MapFailure::internal(&"a band was not read"))?,
+        values: wanted.values,
+        nodata: wanted.nodata,
+    })
 }
 
 /// Returns scale and offset of a band: those of the item, else those of the file.
@@ -378,61 +392,10 @@ fn converted(
     RasterBand { pixels, mask }
 }
 
-/// Puts the pixels of `over` where `mosaic` lacks values in a band and `over` has all of them. Says
-/// whether it had any, and whether nothing is left to fill.
-fn fill(mosaic: Option<Vec<RasterBand>>, over: Vec<RasterBand>) -> (Vec<RasterBand>, bool, bool) {
-    let is_whole = |bands: &[RasterBand]| bands.iter().all(|band| band.mask == Mask::All);
-    let Some(mut mosaic) = mosaic else {
-        let (has_any, is_full) = (valid_in_all(&over) != Mask::None, is_whole(&over));
-        return (over, has_any, is_full);
-    };
-    let (below, above) = (valid_in_all(&mosaic), valid_in_all(&over));
-    if above == Mask::None {
-        return (mosaic, false, false);
-    }
-    let len = mosaic.first().map_or(0, |band| band.pixels.len());
-    let taken: Vec<usize> = (0..len)
-        .filter(|index| !below.is_valid(*index) && above.is_valid(*index))
-        .collect();
-    for (band, over) in mosaic.iter_mut().zip(over) {
-        put(band, over, &taken, len);
-    }
-    let is_full = is_whole(&mosaic);
-    (mosaic, !taken.is_empty(), is_full)
-}
-
 /// Returns what is valid in every band.
 pub(super) fn valid_in_all(bands: &[RasterBand]) -> Mask {
     let masks = bands.iter().map(|band| &band.mask);
     masks.fold(Mask::All, |all, mask| all.and(mask))
-}
-
-/// Copies the pixels `taken` of one band over those of another; of different types as `f64`.
-fn put(band: &mut RasterBand, over: RasterBand, taken: &[usize], len: usize) {
-    fn copy<T: Sample>(values: &mut [T], from: &Pixels, taken: &[usize]) -> bool {
-        let Some(from) = T::slice(from) else {
-            return false;
-        };
-        for index in taken {
-            values[*index] = from[*index];
-        }
-        true
-    }
-    let is_copied = for_pixels!(&mut band.pixels, values => copy(values, &over.pixels, taken));
-    if !is_copied {
-        let wide =
-            |pixels: &Pixels| -> Vec<f64> { (0..len).map(|index| pixels.get_f64(index)).collect() };
-        let (mut values, from) = (wide(&band.pixels), wide(&over.pixels));
-        for index in taken {
-            values[*index] = from[*index];
-        }
-        band.pixels = Pixels::F64(values);
-    }
-    let mut flags: Vec<bool> = (0..len).map(|index| band.mask.is_valid(index)).collect();
-    for index in taken {
-        flags[*index] = true;
-    }
-    band.mask = Mask::from_flags(flags);
 }
 
 /// Returns the type that holds the values of all bands: their own where they have one.
@@ -449,45 +412,6 @@ pub(super) fn common_type(bands: &[RasterBand]) -> DataType {
 mod tests {
     use super::*;
 
-    fn band(values: &[i16], flags: &[bool]) -> RasterBand {
-        RasterBand {
-            pixels: Pixels::I16(values.to_vec()),
-            mask: Mask::from_flags(flags.to_vec()),
-        }
-    }
-
-    #[test]
-    fn what_lies_above_is_kept_and_gaps_are_filled() {
-        let first = vec![band(&[1, 2, 3], &[true, false, false])];
-        let (mosaic, has_any, is_full) = fill(None, first);
-        assert!(has_any && !is_full);
-        let second = vec![band(&[7, 8, 9], &[true, true, false])];
-        let (mosaic, has_any, is_full) = fill(Some(mosaic), second);
-        assert!(has_any && !is_full);
-        assert_eq!(mosaic[0], band(&[1, 8, 3], &[true, true, false]));
-        let (mosaic, _, is_full) = fill(Some(mosaic), vec![band(&[0, 0, 9], &[true; 3])]);
-        assert!(is_full);
-        assert_eq!(mosaic[0].pixels, Pixels::I16(vec![1, 8, 9]));
-    }
-
-    #[test]
-    fn gaps_are_the_rectangle_around_what_lacks_values() {
-        let size = Size {
-            width: 3,
-            height: 2,
-        };
-        let crs = swath_grid::Crs::from_epsg(32_632).expect("known");
-        let transform = swath_grid::Transform::from_gdal([500_000.0, 10.0, 0.0, 0.0, 0.0, -10.0]);
-        let geobox = GeoBox::new(crs, transform.expect("a transform"), size).expect("a grid");
-        let mut filling = Filling::default();
-        assert_eq!(filling.gaps(&geobox), None);
-        let flags = [true, true, false, true, false, true];
-        filling.bands = Some(vec![band(&[0; 6], &flags)]);
-        let gaps = filling.gaps(&geobox).expect("gaps");
-        assert_eq!((gaps.size().width, gaps.size().height), (2, 2));
-        assert_eq!(gaps.bounds().min_x, 500_010.0);
-    }
-
     #[test]
     fn values_with_gaps_are_refused() {
         let mut mosaic = Mosaic::default();
@@ -497,27 +421,6 @@ mod tests {
             mosaic.check_whole(),
             Err(MapFailure::TooLarge { .. })
         ));
-    }
-
-    #[test]
-    fn pixels_come_from_one_item_in_all_bands() {
-        let first = vec![band(&[1, 1], &[true, true]), band(&[2, 2], &[true, false])];
-        let second = vec![band(&[5, 5], &[true, true]), band(&[6, 6], &[true, true])];
-        let (mosaic, ..) = fill(None, first);
-        let (mosaic, _, is_full) = fill(Some(mosaic), second);
-        assert!(is_full);
-        assert_eq!(mosaic[0].pixels, Pixels::I16(vec![1, 5]));
-        assert_eq!(mosaic[1].pixels, Pixels::I16(vec![2, 6]));
-    }
-
-    #[test]
-    fn bands_of_other_types_are_joined() {
-        let floats = RasterBand {
-            pixels: Pixels::F32(vec![0.5]),
-            mask: Mask::All,
-        };
-        let (mosaic, ..) = fill(Some(vec![band(&[1], &[false])]), vec![floats]);
-        assert_eq!(mosaic[0].pixels, Pixels::F64(vec![0.5]));
     }
 
     #[test]

@@ -100,7 +100,7 @@ impl PreparedMap {
             (None, true) => Some(self.greys(state, viewer).await?),
             (None, false) => None,
         };
-        let (values, mosaic) = self.values(state, viewer, geobox).await?;
+        let (read, mosaic) = self.read(state, viewer, geobox).await?;
         if !is_picture {
             mosaic.check_whole()?;
         }
@@ -111,20 +111,23 @@ impl PreparedMap {
             .iter()
             .map(Expression::to_string)
             .collect();
+        let size = geobox.size();
         let bytes = match (format, painting) {
-            (ImageFormat::GeoTiff, _) => encode_geotiff(geobox, names, values).await?,
+            (ImageFormat::GeoTiff, _) => {
+                let values = swath_io::compute::run(move |_| read.computed()).await;
+                encode_geotiff(geobox, names, values).await?
+            }
             (_, Some(painting)) if is_picture => {
-                let size = geobox.size();
                 let drawn = swath_io::compute::run(move |_| {
-                    let image = painted(&painting, size, &values);
+                    let image = painted(&painting, size, &read.computed());
                     encoded(image, format, background)
                 });
                 drawn.await?
             }
             _ => {
-                let size = geobox.size();
                 let encoded = swath_io::compute::run(move |_| {
                     let len = size.width as usize * size.height as usize;
+                    let values = read.computed();
                     let bands = values.filled(len);
                     encode_npy(size.width, size.height, &bands, &values.mask)
                 });
@@ -157,18 +160,19 @@ impl PreparedMap {
             None => self.greys(state, viewer).await?,
         };
         let size = self.request.geobox.size();
-        let (values, mosaic) = self.values(state, viewer, &self.request.geobox).await?;
-        let image = swath_io::compute::run(move |_| painted(&painting, size, &values)).await;
+        let (read, mosaic) = self.read(state, viewer, &self.request.geobox).await?;
+        let drawn = swath_io::compute::run(move |_| painted(&painting, size, &read.computed()));
+        let image = drawn.await;
         Ok((image, mosaic.is_cut))
     }
 
-    /// Reads the values of the style's expressions on a grid; the mosaic has no raster any more.
-    async fn values(
+    /// Reads what the style's expressions are computed from; the mosaic has no raster any more.
+    async fn read(
         &self,
         state: &AppState,
         viewer: &Viewer,
         geobox: &GeoBox,
-    ) -> Result<(Values, Mosaic), MapFailure> {
+    ) -> Result<(ReadBands, Mosaic), MapFailure> {
         let names = band_names(&self.style.expressions);
         let wanted = Wanted {
             geobox,
@@ -179,17 +183,12 @@ impl PreparedMap {
             composite: self.request.composite.as_ref(),
         };
         let mut mosaic = read_items(state, viewer, &self.selected, &wanted).await?;
-        let expressions = self.style.expressions.clone();
-        let Some(raster) = mosaic.raster.take() else {
-            let nothing = Values {
-                bands: vec![Vec::new(); expressions.len()],
-                mask: Mask::None,
-            };
-            return Ok((nothing, mosaic));
+        let read = ReadBands {
+            expressions: self.style.expressions.clone(),
+            names,
+            bands: mosaic.raster.take().map(|raster| raster.bands),
         };
-        let computed =
-            swath_io::compute::run(move |_| computed(&expressions, &names, raster.bands));
-        Ok((computed.await, mosaic))
+        Ok((read, mosaic))
     }
 
     /// Returns greys between two percentiles of what the newest item of the layer has.
@@ -257,7 +256,7 @@ impl PreparedMap {
             request: self.request.clone(),
             selected: Selected {
                 layer: layer.clone(),
-                items: vec![newest.clone()],
+                items: [newest.clone()].into(),
                 rest: None,
             },
             style: SettledStyle {
@@ -265,12 +264,98 @@ impl PreparedMap {
                 ..self.style.clone()
             },
         };
-        let (values, _) = of_newest.values(state, viewer, &geobox).await?;
-        let range = swath_io::compute::run(move |_| values.range()).await;
+        let (read, _) = of_newest.read(state, viewer, &geobox).await?;
+        let range = swath_io::compute::run(move |_| read.computed().range()).await;
         let range = range.unwrap_or(nothing);
         state.ranges.keep(key, range);
         Ok(range)
     }
+}
+
+/// Bands on a grid, and what is to be computed from them.
+struct ReadBands {
+    expressions: Vec<Expression>,
+    /// Of the bands.
+    names: Vec<String>,
+    /// `None` where no item has any of them.
+    bands: Option<Vec<RasterBand>>,
+}
+
+impl ReadBands {
+    /// Returns the values of the expressions; work for a compute thread.
+    fn computed(self) -> Values {
+        let Some(bands) = self.bands else {
+            return Values {
+                bands: vec![Vec::new(); self.expressions.len()],
+                mask: Mask::None,
+            };
+        };
+        let mut mask = valid_in_all(&bands);
+        let mut columns: Vec<Vec<f32>> = bands.into_iter().map(column).collect();
+        let len = columns.first().map_or(0, Vec::len);
+        let position = |name: &String| self.names.iter().position(|known| known == name);
+        let mut all = Vec::with_capacity(self.expressions.len());
+        for (index, expression) in self.expressions.iter().enumerate() {
+            let own: Vec<usize> = expression.bands().iter().filter_map(position).collect();
+            // A band by itself needs no arithmetic, and no copy where nobody else asks for it later.
+            let is_band = own.len() == 1
+                && expression.to_string().trim().trim_matches('"') == expression.bands()[0];
+            let values = match (is_band, own.as_slice()) {
+                (true, [column]) => {
+                    let mut later = self.expressions[index + 1..].iter();
+                    let is_asked_later = later.any(|later| {
+                        later
+                            .bands()
+                            .iter()
+                            .any(|name| position(name) == Some(*column))
+                    });
+                    match is_asked_later {
+                        true => columns[*column].clone(),
+                        false => std::mem::take(&mut columns[*column]),
+                    }
+                }
+                _ => {
+                    let own: Vec<&[f32]> = own
+                        .iter()
+                        .map(|column| columns[*column].as_slice())
+                        .collect();
+                    evaluated(expression, &own, &mask, len)
+                }
+            };
+            all.push(values);
+        }
+        // What has no result in one of them is not there.
+        for values in &all {
+            mask = mask.and(&Mask::of_numbers(values));
+        }
+        Values { mask, bands: all }
+    }
+}
+
+fn column(band: RasterBand) -> Vec<f32> {
+    match band.pixels {
+        swath_raster::Pixels::F32(values) => values,
+        other => (0..other.len())
+            .map(|index| other.get_f64(index) as f32)
+            .collect(),
+    }
+}
+
+/// Returns the values of an expression where its bands are valid, NaN elsewhere.
+fn evaluated(expression: &Expression, bands: &[&[f32]], mask: &Mask, len: usize) -> Vec<f32> {
+    let mut values = vec![None; bands.len()];
+    let result = (0..len).map(|index| {
+        if !mask.is_valid(index) {
+            return f32::NAN;
+        }
+        for (value, band) in values.iter_mut().zip(bands) {
+            *value = Some(f64::from(band[index]));
+        }
+        expression
+            .evaluate(&values)
+            .map_or(f32::NAN, |value| value as f32)
+    });
+    result.collect()
 }
 
 /// Values of expressions, and where all of them are there.
@@ -316,55 +401,6 @@ fn band_names(expressions: &[Expression]) -> Vec<String> {
         }
     }
     names
-}
-
-fn computed(expressions: &[Expression], names: &[String], bands: Vec<RasterBand>) -> Values {
-    let mask = valid_in_all(&bands);
-    let columns: Vec<Vec<f32>> = bands
-        .into_iter()
-        .map(|band| match band.pixels {
-            swath_raster::Pixels::F32(values) => values,
-            other => (0..other.len())
-                .map(|index| other.get_f64(index) as f32)
-                .collect(),
-        })
-        .collect();
-    let len = columns.first().map_or(0, Vec::len);
-    let mut all = Vec::with_capacity(expressions.len());
-    for expression in expressions {
-        let own: Vec<&Vec<f32>> = expression
-            .bands()
-            .iter()
-            .filter_map(|name| Some(&columns[names.iter().position(|known| known == name)?]))
-            .collect();
-        // A band by itself needs no arithmetic.
-        let is_band = own.len() == 1
-            && expression.to_string().trim().trim_matches('"') == expression.bands()[0];
-        if is_band {
-            all.push(own[0].clone());
-            continue;
-        }
-        let mut values = vec![None; own.len()];
-        let result = (0..len).map(|index| {
-            if !mask.is_valid(index) {
-                return f32::NAN;
-            }
-            for (value, column) in values.iter_mut().zip(&own) {
-                *value = Some(f64::from(column[index]));
-            }
-            expression
-                .evaluate(&values)
-                .map_or(f32::NAN, |value| value as f32)
-        });
-        all.push(result.collect());
-    }
-    // What has no result in one of them is not there.
-    let is_number = |index: usize| all.iter().all(|band| !band[index].is_nan());
-    let flags = (0..len).map(|index| mask.is_valid(index) && is_number(index));
-    Values {
-        mask: Mask::from_flags(flags.collect()),
-        bands: all,
-    }
 }
 
 fn painted(painting: &Painting, size: Size, values: &Values) -> Image {
@@ -414,13 +450,13 @@ fn encoded(
 /// Settles a style: the layer's, with the parts that the request replaces.
 fn settle(selected: &Selected, choice: &StyleChoice) -> Result<SettledStyle, MapFailure> {
     let layer = &selected.layer;
-    let styles = layer.styles();
+    let styles = &layer.styles;
     if styles.is_empty() {
         return Err(MapFailure::layer_unknown(&layer.name));
     }
     let style = match &choice.name {
         None => &styles[0],
-        Some(name) => find_style(&styles, name).ok_or_else(|| {
+        Some(name) => find_style(styles, name).ok_or_else(|| {
             let known: Vec<&str> = styles.iter().map(|style| style.name.as_str()).collect();
             MapFailure::StyleUnknown {
                 layer: shown(&layer.name),

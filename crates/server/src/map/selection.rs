@@ -1,12 +1,15 @@
 //! Which items a picture is made of: page by page, the newest first.
 
+use std::sync::Arc;
+
 use swath_access::Viewer;
+use swath_catalog::ChangeMark;
 use swath_grid::{Bbox, GeoBox, bbox_of};
 use swath_stac::{ItemSearch, PageStart};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::composite::{COMPOSITE_ITEMS_MAX, CompositeChoice};
-use super::layer::{FoundLayer, MapItem, find_layer};
+use super::layer::{FoundLayer, MapItem, find_layer, take_mark};
 use super::{MapFailure, TimeChoice};
 use crate::state::AppState;
 
@@ -24,9 +27,9 @@ const VALUES_MAX: u64 = 64 << 20;
 /// A layer and the items that may have pixels on a grid.
 #[derive(Debug, Clone)]
 pub(super) struct Selected {
-    pub(super) layer: FoundLayer,
+    pub(super) layer: Arc<FoundLayer>,
     /// The newest first: the first page, or all of a composite.
-    pub(super) items: Vec<MapItem>,
+    pub(super) items: Arc<[Arc<MapItem>]>,
     /// The search of the next page; `None` where these are all.
     pub(super) rest: Option<ItemSearch>,
 }
@@ -44,7 +47,7 @@ impl Selected {
 }
 
 /// Returns an etag, quoted, of `head` and the versions of `items`.
-pub(super) fn etag_of(head: &str, items: &[MapItem]) -> String {
+pub(super) fn etag_of(head: &str, items: &[Arc<MapItem>]) -> String {
     let mut text = head.to_owned();
     for item in items {
         text.push_str(&item.id);
@@ -92,7 +95,8 @@ pub(super) struct Sought<'a> {
     pub(super) composite: Option<&'a CompositeChoice>,
 }
 
-/// Finds a layer and its items that may have pixels on a grid.
+/// Finds a layer and its items that may have pixels on a grid: what is known while the catalogue stays
+/// as it is, else in the catalogue.
 ///
 /// # Errors
 /// Where the layer is not there for this viewer, the grid has no place on Earth, or a composite would
@@ -102,11 +106,37 @@ pub(super) async fn select(
     viewer: &Viewer,
     sought: &Sought<'_>,
 ) -> Result<Selected, MapFailure> {
-    let layer = find_layer(state, viewer, sought.layer).await?;
+    let mark = take_mark(state).await?;
+    let asked = format!(
+        "{}\n{:?}\n{}\n{:?}",
+        sought.layer,
+        sought.time,
+        sought.composite.is_some(),
+        sought.geobox
+    );
+    let known = state
+        .findings
+        .selection(&mark, viewer, &asked, sought.geobox);
+    if let Some(selected) = known {
+        return Ok(selected);
+    }
+    let selected = look_up(state, viewer, &mark, sought).await?;
+    let found = (sought.geobox.clone(), selected.clone());
+    state.findings.keep_selection(&mark, viewer, &asked, found);
+    Ok(selected)
+}
+
+async fn look_up(
+    state: &AppState,
+    viewer: &Viewer,
+    mark: &ChangeMark,
+    sought: &Sought<'_>,
+) -> Result<Selected, MapFailure> {
+    let layer = find_layer(state, viewer, mark, sought.layer).await?;
     let Some(bbox) = bbox_of(sought.geobox)? else {
         return Ok(Selected {
             layer,
-            items: Vec::new(),
+            items: Arc::default(),
             rest: None,
         });
     };
@@ -123,6 +153,12 @@ pub(super) async fn select(
         ..ItemSearch::default()
     };
     let (items, rest) = page(state, viewer, search).await?;
+    let share = |item| {
+        state
+            .findings
+            .shared_item(mark, layer.collection_id(), item)
+    };
+    let items: Arc<[Arc<MapItem>]> = items.into_iter().map(share).collect();
     if sought.composite.is_some() && rest.is_some() {
         return Err(MapFailure::TooLarge {
             reason: format!(
@@ -143,12 +179,13 @@ pub(super) async fn next_page(
     viewer: &Viewer,
     rest: &ItemSearch,
     bbox: Bbox,
-) -> Result<(Vec<MapItem>, Option<ItemSearch>), MapFailure> {
+) -> Result<(Vec<Arc<MapItem>>, Option<ItemSearch>), MapFailure> {
     let search = ItemSearch {
         bbox: Some(bbox),
         ..rest.clone()
     };
-    page(state, viewer, search).await
+    let (items, rest) = page(state, viewer, search).await?;
+    Ok((items.into_iter().map(Arc::new).collect(), rest))
 }
 
 async fn page(
