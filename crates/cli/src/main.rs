@@ -2,6 +2,7 @@
 //!
 //! Every command is a file in [`command`]; [`error`] turns errors into exit codes in one table.
 
+mod allocator;
 mod chart;
 mod command;
 mod config;
@@ -110,16 +111,6 @@ enum Command {
 /// Longest wait for threads that clean up after themselves.
 pub(crate) const SHUTDOWN_MAX: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// Keeps the memory that threads free within reach of each other: with an arena for every thread,
-/// 100,000 parcels take half as much again, for no time won.
-fn share_allocator_arenas() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: called before any thread is started; the call takes two numbers and changes a limit.
-    unsafe {
-        libc::mallopt(libc::M_ARENA_MAX, 1);
-    }
-}
-
 /// Ends when the user or the system asks the program to stop.
 pub(crate) async fn interrupted() {
     #[cfg(unix)]
@@ -137,7 +128,7 @@ pub(crate) async fn interrupted() {
 }
 
 fn main() -> ExitCode {
-    share_allocator_arenas();
+    allocator::share_arenas();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -1,14 +1,14 @@
 //! Coverage of one parcel as a compact record, the same in memory and in the cache.
 //!
-//! Words of 32 bits: parcel, first row, number of rows, first column, column after the last, then
-//! two `f64` (sum of the shares that count, and of those outside the grid), then one offset per row
+//! Words of 32 bits: parcel, first row, number of rows, first column, column after the last, the column that
+//! records are ordered by, then two `f64` (sum of the shares that count, and of those outside the grid), then one offset per row
 //! and a last one, then the runs: column and length; where the highest bit of the length is set, as
 //! many `f32` shares follow, else every share is 1.
 
 use swath_grid::Window;
 use swath_raster::{CoverageMask, CoverageRun, SHARE_MIN};
 
-const HEADER_WORDS: usize = 9;
+const HEADER_WORDS: usize = 10;
 const PARTIAL: u32 = 1 << 31;
 /// Share of a parcel outside the grid that is rounding, not geometry.
 const OUTSIDE_TOLERANCE: f64 = 1e-9;
@@ -19,13 +19,21 @@ pub(crate) struct CoverageRecord<'a> {
     words: &'a [u32],
 }
 
+/// Row and column at which a parcel begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FirstPixel {
+    pub(crate) row: u32,
+    pub(crate) col: u32,
+}
+
 /// Appends the record of one parcel to `words`; returns its number of words.
 ///
-/// `first_row` is at or above the first covered row: records are ordered by it.
+/// `first` is at or above the first covered row, and at or left of the first covered column: records are ordered
+/// by it.
 pub(crate) fn push_record(
     words: &mut Vec<u32>,
     parcel: u32,
-    first_row: u32,
+    first: FirstPixel,
     mask: &CoverageMask,
 ) -> usize {
     let start = words.len();
@@ -45,7 +53,7 @@ pub(crate) fn push_record(
     let first_row = mask
         .runs
         .first()
-        .map_or(first_row, |run| run.row.min(first_row));
+        .map_or(first.row, |run| run.row.min(first.row));
     let row_count = mask.runs.last().map_or(0, |run| run.row + 1 - first_row);
     let col_begin = mask.runs.iter().map(|run| run.col).min().unwrap_or(0);
     let col_end = mask
@@ -54,7 +62,11 @@ pub(crate) fn push_record(
         .map(|run| run.col + run.len)
         .max()
         .unwrap_or(0);
-    words.extend([parcel, first_row, row_count, col_begin, col_end]);
+    let first_col = match mask.runs.is_empty() {
+        true => first.col,
+        false => first.col.min(col_begin),
+    };
+    words.extend([parcel, first_row, row_count, col_begin, col_end, first_col]);
     for number in [inside, outside] {
         words.extend([number.to_bits() as u32, (number.to_bits() >> 32) as u32]);
     }
@@ -129,6 +141,11 @@ impl<'a> CoverageRecord<'a> {
         self.words[1]
     }
 
+    /// Returns the column that records are ordered by, at or left of the first covered one.
+    pub(crate) fn first_col(&self) -> u32 {
+        self.words[5]
+    }
+
     /// Returns a rectangle that holds all covered pixels; empty where the parcel misses the grid.
     pub(crate) fn window(&self) -> Window {
         Window {
@@ -145,12 +162,12 @@ impl<'a> CoverageRecord<'a> {
 
     /// Returns the sum of the shares on the grid that count.
     pub(crate) fn inside(&self) -> f64 {
-        self.number(5)
+        self.number(6)
     }
 
     /// Returns the sum of the shares outside the grid.
     pub(crate) fn outside(&self) -> f64 {
-        self.number(7)
+        self.number(8)
     }
 
     /// Calls `visit` with the covered pixels of `window`, row by row, left to right.
@@ -219,7 +236,7 @@ mod tests {
     #[test]
     fn a_record_gives_back_its_pixels() {
         let mut words = vec![7; 3];
-        let len = push_record(&mut words, 42, 3, &mask());
+        let len = push_record(&mut words, 42, FirstPixel { row: 3, col: 3 }, &mask());
         assert_eq!(len, words.len() - 3);
         let record = CoverageRecord::new(&words[3..]);
         assert_eq!(record.parcel(), 42);
@@ -232,6 +249,7 @@ mod tests {
                 height: 3
             }
         );
+        assert_eq!((record.first_row(), record.first_col()), (3, 3));
         assert_eq!((record.inside(), record.outside()), (5.875, 1.0));
         let mut pixels = Vec::new();
         record.for_each_span(
@@ -265,7 +283,7 @@ mod tests {
         push_record(
             &mut words,
             0,
-            0,
+            FirstPixel { row: 0, col: 0 },
             &CoverageMask {
                 runs: Vec::new(),
                 total: 12.0,

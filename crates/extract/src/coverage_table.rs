@@ -1,11 +1,13 @@
-//! Coverage of all parcels on one grid: computed once, kept on disk, read in the order of rows.
+//! Coverage of all parcels on one grid: computed once, kept on disk, read band by band.
 //!
-//! Records stand in the order of their first row, in chunks with a checksum each. A table that fits
-//! a small budget stays in memory; a larger one is read again from its file, chunk by chunk, while a
-//! scan goes down the grid, so that memory does not grow with the number of parcels.
+//! Records stand by bands of [`BAND_ROWS`] rows, in a band from left to right, in chunks with a checksum each.
+//! A table that fits a small budget stays in memory; a larger one is read again from its file, chunk by
+//! chunk, while a scan goes down the grid and, in a row of blocks, lets go of chunks from the left: so that
+//! memory does not grow with the number of parcels.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,10 +19,12 @@ use swath_raster::{CoverageRule, coverage};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::ExtractError;
-use crate::coverage_record::{CoverageRecord, push_record};
+use crate::coverage_record::{CoverageRecord, FirstPixel, push_record};
 use crate::stages::{Stage, StageMeter};
 
-const MAGIC: &[u8; 8] = b"swathcv3";
+const MAGIC: &[u8; 8] = b"swathcv4";
+/// Rows of the grid that a band has: about as many as a scan has under way.
+const BAND_ROWS: u32 = 512;
 /// Parcels whose records make one chunk.
 const CHUNK_PARCELS: usize = 1024;
 /// Of these, parcels that one thread works on.
@@ -48,6 +52,40 @@ impl Chunk {
         CoverageRecord::new(&self.words[self.starts[index] as usize..])
     }
 
+    /// Returns some records of other chunks as a chunk of their own.
+    pub(crate) fn gathered<'a>(records: impl Iterator<Item = (&'a Self, u32)>) -> Self {
+        let mut own = Self {
+            words: Vec::new(),
+            starts: Vec::new(),
+        };
+        for (chunk, index) in records {
+            let index = index as usize;
+            let end = chunk.starts.get(index + 1).map(|end| *end as usize);
+            let words = chunk.starts[index] as usize..end.unwrap_or(chunk.words.len());
+            own.starts.push(own.words.len() as u32);
+            own.words.extend(&chunk.words[words]);
+        }
+        own
+    }
+
+    /// Returns the rows of the band in which it begins: no record of this chunk and of those after it begins above.
+    pub(crate) fn band(&self) -> Range<u32> {
+        let first = match self.starts.is_empty() {
+            true => 0,
+            false => self.record(0).first_row(),
+        };
+        let start = first / BAND_ROWS * BAND_ROWS;
+        start..start.saturating_add(BAND_ROWS)
+    }
+
+    /// Returns a column left of which no record of this chunk and of those after it in the band begins.
+    pub(crate) fn first_col(&self) -> u32 {
+        match self.starts.is_empty() {
+            true => 0,
+            false => self.record(0).first_col(),
+        }
+    }
+
     fn memory_bytes(&self) -> usize {
         (self.words.len() + self.starts.len()) * 4
     }
@@ -55,7 +93,7 @@ impl Chunk {
 
 /// Where a table's chunks are.
 #[derive(Debug)]
-enum Place {
+enum Store {
     Memory(Vec<Arc<Chunk>>),
     File(PathBuf),
     /// A file without a name of its own: gone when dropped.
@@ -65,7 +103,7 @@ enum Place {
 /// The coverage of a set of parcels on one grid.
 #[derive(Debug)]
 pub(crate) struct CoverageTable {
-    place: Place,
+    store: Store,
 }
 
 /// What a table is made from.
@@ -101,12 +139,12 @@ impl CoverageTable {
                 kept.push(Arc::new(chunk));
             }
         }
-        let place = if bytes <= MEMORY_BYTES_MAX {
-            Place::Memory(kept)
+        let store = if bytes <= MEMORY_BYTES_MAX {
+            Store::Memory(kept)
         } else {
-            Place::File(path.to_owned())
+            Store::File(path.to_owned())
         };
-        (found == parcels).then_some(Self { place })
+        (found == parcels).then_some(Self { store })
     }
 
     /// Computes the table, on all threads; keeps it at `path` if one is given and can be written.
@@ -117,7 +155,7 @@ impl CoverageTable {
         input: &CoverageInput,
         path: Option<&Path>,
     ) -> Result<Self, ExtractError> {
-        let order = row_order(input)?;
+        let order = in_order(input)?;
         let mut writer = TableWriter::create(path, input.parcels.len());
         let mut kept = Some(Vec::new());
         let mut kept_bytes = 0;
@@ -133,9 +171,9 @@ impl CoverageTable {
             }
         }
         let file = writer.and_then(TableWriter::finish);
-        let place = match (kept, file) {
-            (Some(chunks), _) => Place::Memory(chunks),
-            (None, Some(place)) => place,
+        let store = match (kept, file) {
+            (Some(chunks), _) => Store::Memory(chunks),
+            (None, Some(store)) => store,
             (None, None) => {
                 let reason =
                     "the coverage cache could not be written and is too large for memory: \
@@ -144,18 +182,23 @@ impl CoverageTable {
                 return Err(ExtractError::Cache { reason });
             }
         };
-        Ok(Self { place })
+        Ok(Self { store })
+    }
+
+    /// True where going through it reads no file.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        matches!(self.store, Store::Memory(_))
     }
 
     /// Returns the bytes of memory that it takes.
     pub(crate) fn memory_bytes(&self) -> usize {
-        match &self.place {
-            Place::Memory(chunks) => chunks.iter().map(|chunk| chunk.memory_bytes()).sum(),
-            Place::File(_) | Place::Scratch(_) => 0,
+        match &self.store {
+            Store::Memory(chunks) => chunks.iter().map(|chunk| chunk.memory_bytes()).sum(),
+            Store::File(_) | Store::Scratch(_) => 0,
         }
     }
 
-    /// Returns the chunks in the order of first rows.
+    /// Returns the chunks in their order.
     ///
     /// # Errors
     /// Where the file vanished or was damaged meanwhile.
@@ -165,10 +208,10 @@ impl CoverageTable {
                 .map(ChunkIter::File)
                 .ok_or_else(|| damaged(path))
         };
-        match &self.place {
-            Place::Memory(chunks) => Ok(ChunkIter::Memory(chunks.clone().into_iter())),
-            Place::File(path) => reader(path),
-            Place::Scratch(file) => reader(file.path()),
+        match &self.store {
+            Store::Memory(chunks) => Ok(ChunkIter::Memory(chunks.clone().into_iter())),
+            Store::File(path) => reader(path),
+            Store::Scratch(file) => reader(file.path()),
         }
     }
 }
@@ -203,50 +246,68 @@ impl Iterator for ChunkIter {
     }
 }
 
-/// Returns first row on the grid and number of each parcel, ordered.
-fn row_order(input: &CoverageInput) -> Result<Vec<(u32, u32)>, ExtractError> {
-    let transform = *input.geobox.transform();
-    let row_of = |parcel: &u32| {
-        let polygon = (input.polygon)(*parcel as usize)?;
-        let rows = polygon
-            .iter()
-            .flat_map(|part| part.exterior().0.iter())
-            .map(|coord| {
-                transform
-                    .to_grid(swath_grid::Point {
-                        x: coord.x,
-                        y: coord.y,
-                    })
-                    .y
-            });
-        let first = rows.fold(f64::INFINITY, f64::min);
-        // Parcels without any vertex and those above the grid go first, with row 0.
-        let first = if first.is_finite() { first } else { 0.0 };
-        Ok((first.floor().max(0.0) as u32, *parcel))
-    };
-    let rows_of = |parcels: &[u32]| {
-        let rows = || parcels.iter().map(row_of).collect();
-        input.meter.measure(Stage::Statistics, rows)
-    };
-    let keyed = input.parcels.par_chunks(PARCELS_TOGETHER).map(rows_of);
-    let keyed = keyed.collect::<Result<Vec<Vec<_>>, ExtractError>>()?;
-    let mut keyed = keyed.concat();
-    keyed.par_sort_unstable();
-    Ok(keyed)
+/// Where a parcel stands in a table: the fields are compared in turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    band: u32,
+    first_col: u32,
+    first_row: u32,
+    parcel: u32,
 }
 
-fn compute_chunk(input: &CoverageInput, group: &[(u32, u32)]) -> Result<Chunk, ExtractError> {
+/// Returns the parcels in their order.
+fn in_order(input: &CoverageInput) -> Result<Vec<Place>, ExtractError> {
+    let transform = *input.geobox.transform();
+    let place_of = |parcel: &u32| {
+        let polygon = (input.polygon)(*parcel as usize)?;
+        let mut first = [f64::INFINITY; 2];
+        for coord in polygon.iter().flat_map(|part| &part.exterior().0) {
+            let at = transform.to_grid(swath_grid::Point {
+                x: coord.x,
+                y: coord.y,
+            });
+            first = [first[0].min(at.x), first[1].min(at.y)];
+        }
+        // Parcels without any vertex and those above or beside the grid go first, with 0.
+        let pixel = |first: f64| match first.is_finite() {
+            true => first.floor().max(0.0) as u32,
+            false => 0,
+        };
+        let [first_col, first_row] = first.map(pixel);
+        Ok(Place {
+            band: first_row / BAND_ROWS,
+            first_col,
+            first_row,
+            parcel: *parcel,
+        })
+    };
+    let places_of = |parcels: &[u32]| {
+        let places = || parcels.iter().map(place_of).collect();
+        input.meter.measure(Stage::Statistics, places)
+    };
+    let places = input.parcels.par_chunks(PARCELS_TOGETHER).map(places_of);
+    let places = places.collect::<Result<Vec<Vec<_>>, ExtractError>>()?;
+    let mut places = places.concat();
+    places.par_sort_unstable();
+    Ok(places)
+}
+
+fn compute_chunk(input: &CoverageInput, group: &[Place]) -> Result<Chunk, ExtractError> {
     let parts = group
         .par_chunks(PARCELS_TOGETHER)
         .map(|parcels| {
             let mut watch = ThreadWatch::start();
             let mut words = Vec::new();
             let mut starts = Vec::with_capacity(parcels.len());
-            for (first_row, parcel) in parcels {
-                let polygon = (input.polygon)(*parcel as usize)?;
+            for place in parcels {
+                let polygon = (input.polygon)(place.parcel as usize)?;
                 let mask = coverage(&polygon, input.geobox, input.rule);
                 starts.push(words.len() as u32);
-                push_record(&mut words, *parcel, *first_row, &mask);
+                let first = FirstPixel {
+                    row: place.first_row,
+                    col: place.first_col,
+                };
+                push_record(&mut words, place.parcel, first, &mask);
             }
             input.meter.add(Stage::Statistics, watch.lap());
             Ok((words, starts))
@@ -313,15 +374,15 @@ impl TableWriter {
             .all(|part| self.file.write_all(part).is_ok())
     }
 
-    fn finish(self) -> Option<Place> {
+    fn finish(self) -> Option<Store> {
         let file = self.file.into_inner().ok()?;
         match self.path {
             Some(path) => {
                 file.persist(&path).ok()?;
                 remove_unused_tables(&path);
-                Some(Place::File(path))
+                Some(Store::File(path))
             }
-            None => Some(Place::Scratch(file)),
+            None => Some(Store::Scratch(file)),
         }
     }
 }

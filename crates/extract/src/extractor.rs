@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::ExtractError;
 use crate::coverage_table::{CoverageInput, CoverageTable};
+use crate::large_work::LargeWork;
 use crate::parcel_shapes::ParcelShapes;
 use crate::pass::{UnitGround, UnitParcels};
 use crate::placement::Placement;
@@ -75,6 +76,7 @@ pub struct Extractor {
     shifts: std::sync::Mutex<Vec<UsedShift>>,
     units: tokio::sync::Mutex<HashMap<u64, Arc<UnitParcels>>>,
     meter: Arc<StageMeter>,
+    large_work: Arc<LargeWork>,
 }
 
 impl Extractor {
@@ -96,7 +98,8 @@ impl Extractor {
             });
         }
         Ok(Self {
-            parcels: ParcelShapes::new(parcels)?,
+            parcels: ParcelShapes::new(parcels, options.memory_bytes_max)?,
+            large_work: Arc::new(LargeWork::new(options.threads)),
             options,
             tables: Default::default(),
             shifts: Default::default(),
@@ -113,6 +116,11 @@ impl Extractor {
     /// Returns what sums the time of each stage of whatever is measured.
     pub fn meter(&self) -> &Arc<StageMeter> {
         &self.meter
+    }
+
+    /// Returns what lets large work take turns.
+    pub(crate) fn large_work(&self) -> &Arc<LargeWork> {
+        &self.large_work
     }
 
     /// Returns the shifts between datums that were used so far.

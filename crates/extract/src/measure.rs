@@ -12,9 +12,8 @@ use crate::conversion::Conversion;
 use crate::coverage_table::CoverageTable;
 use crate::extractor::Extractor;
 use crate::pixel_index::IndexRef;
-use crate::scan::{
-    BandPlan, BandResult, ClassCount, HandOver, Scan, ScanResult, TakeResults, scan,
-};
+use crate::scan::{BandPlan, Scan, scan};
+use crate::scan_result::{BandResult, ClassCount, HandOver, ScanResult, TakeResults};
 use crate::selection::Selection;
 use crate::slices::{ScanSlice, ScanSource};
 use crate::units::BlockLayout;
@@ -361,6 +360,7 @@ impl Extractor {
             threads: self.options.threads,
             memory_bytes_max: self.options.memory_bytes_max,
             meter: self.meter().clone(),
+            large_work: self.large_work().clone(),
         };
         Ok((plan, table))
     }

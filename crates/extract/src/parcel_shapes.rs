@@ -8,8 +8,9 @@ use swath_io::vector::{ParcelSource, ShapeFile};
 
 use crate::ExtractError;
 
-/// Bytes of parcels beyond which their shapes go to disk: each is needed once for every grid, ids for every row.
-const SHAPES_BYTES_MAX: usize = 16 << 20;
+/// Part of the memory that parcels may take before their shapes go to disk; 16 MiB of the default. Each shape is
+/// needed once for every grid, ids for every row.
+const SHAPES_SHARE: usize = 32;
 
 /// The parcels of a file, and where their shapes are. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -20,13 +21,16 @@ pub(crate) struct ParcelShapes {
 }
 
 impl ParcelShapes {
-    /// Takes parcels; their shapes go to disk where they are many and nobody else holds them.
+    /// Takes parcels; their shapes go to disk where they are many for the memory and nobody else holds them.
     ///
     /// # Errors
     /// Where the folder for temporary files has no room.
-    pub(crate) fn new(mut source: Arc<ParcelSource>) -> Result<Self, ExtractError> {
+    pub(crate) fn new(
+        mut source: Arc<ParcelSource>,
+        memory_bytes_max: usize,
+    ) -> Result<Self, ExtractError> {
         let mut on_disk = None;
-        if source.parcels.memory_bytes() > SHAPES_BYTES_MAX
+        if source.parcels.memory_bytes() > memory_bytes_max / SHAPES_SHARE
             && let Some(own) = Arc::get_mut(&mut source)
         {
             let written = ShapeFile::write(&own.parcels);

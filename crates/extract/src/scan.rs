@@ -6,7 +6,7 @@
 //!    order of units, whatever thread made them, so that results have the same bits for any number
 //!    of threads.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
@@ -16,7 +16,9 @@ use swath_raster::{CoverageRule, DataType, Mask, Pixels, Statistics, for_pixels}
 
 use crate::ExtractError;
 use crate::coverage_table::CoverageTable;
+use crate::large_work::LargeWork;
 use crate::pixel_index::{ScanIndex, measured};
+use crate::scan_result::{BandOutcome, BandResult, HandOver, ScanResult};
 use crate::selection::Selection;
 use crate::slices::{FetchedUnit, PlannedUnit, ScanSlice, fetch, groups, unit_bands};
 use crate::stages::{Stage, StageMeter};
@@ -34,6 +36,8 @@ const BATCHES_AHEAD_LOCAL: usize = 2;
 /// Part of the memory that waiting values may take before they go to scratch space.
 const WAITING_SHARE: usize = 2;
 
+/// Part of the memory that results may take before they are handed over; 2 MiB of the default.
+const RESULTS_SHARE: usize = 256;
 /// Part of that below which spilling is not worth a run.
 const SPILL_SHARE: usize = 8;
 
@@ -71,6 +75,8 @@ pub(crate) struct Scan {
     pub(crate) memory_bytes_max: usize,
     /// Sums what each stage takes.
     pub(crate) meter: Arc<StageMeter>,
+    /// Lets scans take turns whose coverage is too large for memory.
+    pub(crate) large_work: Arc<LargeWork>,
 }
 
 impl Scan {
@@ -82,133 +88,8 @@ impl Scan {
     }
 }
 
-/// Statistics of one band over one parcel.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct BandResult {
-    /// In stored units.
-    pub(crate) statistics: Statistics,
-    /// Share of the parcel that was valid and unmasked.
-    pub(crate) clear: f64,
-}
-
-/// The result of a parcel without any pixel.
-const NOTHING: BandResult = BandResult {
-    statistics: Statistics {
-        count: 0.0,
-        values: None,
-    },
-    clear: 0.0,
-};
-
-/// How much of a parcel one class covers.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct ClassCount {
-    /// Stored value of the class.
-    pub(crate) class: f64,
-    /// Sum of shares, or number of pixels.
-    pub(crate) count: f64,
-}
-
-/// Result of one band with its class counts, where it is a band of classes.
-#[derive(Debug)]
-struct BandOutcome {
-    result: BandResult,
-    classes: Vec<ClassCount>,
-}
-
 /// A parcel with the outcome of each band.
 type FinishedParcel = (u32, Vec<BandOutcome>);
-
-/// Number of a parcel without results.
-const NO_SLOT: u32 = u32::MAX;
-/// Number of a parcel whose results were handed over.
-const HANDED_OVER: u32 = u32::MAX - 1;
-/// Bytes of results that a scan holds before it hands them over.
-const RESULTS_BYTES_MAX: usize = 2 << 20;
-
-/// Takes results of parcels while a scan goes on, so that those of a whole country are never held at once.
-pub(crate) trait TakeResults: Send {
-    /// Takes the results of `parcels`, which rise; `places` are those of the bands of `result`.
-    ///
-    /// # Errors
-    /// Where they cannot be passed on: the scan ends.
-    fn take(
-        &mut self,
-        places: &[usize],
-        parcels: &[u32],
-        result: &ScanResult,
-    ) -> Result<(), ExtractError>;
-}
-
-/// Who takes the results of a scan, and the places of its bands.
-pub(crate) struct HandOver<'a> {
-    pub(crate) places: &'a [usize],
-    pub(crate) taker: &'a mut dyn TakeResults,
-}
-
-/// Results of the parcels on the grid.
-#[derive(Debug)]
-pub(crate) struct ScanResult {
-    bands: usize,
-    /// Per parcel the number of its results, so that parcels off the grid take four bytes.
-    slots: Vec<u32>,
-    /// The parcel of each number.
-    numbered: Vec<u32>,
-    results: Vec<BandResult>,
-    classes: HashMap<(u32, usize), Vec<ClassCount>>,
-    /// Parcels without any area or pixel centre, on the grid or off it.
-    vanished: HashSet<u32>,
-    /// Stored bytes read.
-    pub(crate) bytes: u64,
-}
-
-impl ScanResult {
-    /// Returns the results of `parcel`, one per band; none where it is off the grid.
-    pub(crate) fn of(&self, parcel: usize) -> &[BandResult] {
-        match self.slots.get(parcel) {
-            None | Some(&(NO_SLOT | HANDED_OVER)) => &[],
-            Some(slot) => {
-                let start = *slot as usize * self.bands;
-                &self.results[start..start + self.bands]
-            }
-        }
-    }
-
-    /// True of a parcel whose results were handed over.
-    pub(crate) fn is_handed_over(&self, parcel: usize) -> bool {
-        self.slots.get(parcel) == Some(&HANDED_OVER)
-    }
-
-    /// Hands over what is there, if that is much.
-    fn hand_over(&mut self, to: &mut HandOver<'_>) -> Result<(), ExtractError> {
-        if self.results.len() * size_of::<BandResult>() < RESULTS_BYTES_MAX {
-            return Ok(());
-        }
-        let mut parcels = std::mem::take(&mut self.numbered);
-        parcels.sort_unstable();
-        to.taker.take(to.places, &parcels, self)?;
-        for parcel in &parcels {
-            self.slots[*parcel as usize] = HANDED_OVER;
-        }
-        parcels.clear();
-        self.numbered = parcels;
-        self.results.clear();
-        self.classes.clear();
-        Ok(())
-    }
-
-    /// True of a parcel that has results without lying on the grid for certain.
-    pub(crate) fn is_vanished(&self, parcel: usize) -> bool {
-        self.vanished.contains(&(parcel as u32))
-    }
-
-    /// Returns the class counts of `parcel` in a band of classes, by rising class.
-    pub(crate) fn classes(&self, parcel: usize, band: usize) -> &[ClassCount] {
-        self.classes
-            .get(&(parcel as u32, band))
-            .map_or(&[], Vec::as_slice)
-    }
-}
 
 /// What a compute thread made of one parcel in one unit.
 enum Outcome {
@@ -249,6 +130,10 @@ pub(crate) async fn scan(
     let data_types: Arc<[DataType]> = scan.results().map(|(data_type, _)| data_type).collect();
     let is_class: Arc<[bool]> = scan.results().map(|(_, is_class)| is_class).collect();
     let bands = data_types.len();
+    let _turn = match table.is_in_memory() {
+        true => None,
+        false => Some(scan.large_work.scan().await),
+    };
     let units = Units::new(&scan.layout, table, scan.selection.clone())?;
     let vanished = units.vanished();
     let is_local = scan.slices.iter().all(ScanSlice::is_local);
@@ -284,15 +169,7 @@ pub(crate) async fn scan(
         is_class,
         rule: scan.rule,
         pending: HashMap::new(),
-        result: ScanResult {
-            bands,
-            slots: vec![NO_SLOT; scan.parcels],
-            numbered: Vec::new(),
-            results: Vec::new(),
-            classes: HashMap::new(),
-            vanished: HashSet::new(),
-            bytes: 0,
-        },
+        result: ScanResult::new(bands, scan.parcels),
         waiting_bytes_max: scan.memory_bytes_max / WAITING_SHARE,
         scratch: None,
     };
@@ -315,7 +192,8 @@ pub(crate) async fn scan(
             fold.store(finishing.next().await)?;
         }
         if let Some(to) = &mut hand_over {
-            fold.result.hand_over(to)?;
+            let bytes_max = scan.memory_bytes_max / RESULTS_SHARE;
+            fold.result.hand_over(to, bytes_max)?;
         }
     }
     while let Some(finished) = finishing.next().await {
@@ -330,7 +208,7 @@ pub(crate) async fn scan(
         .unwrap_or_else(|poisoned| poisoned.into_inner())
         .drain(..)
     {
-        fold.put_vanished(parcel);
+        fold.result.put_vanished(parcel);
     }
     Ok(fold.result)
 }
@@ -486,7 +364,7 @@ impl Fold {
         let mut has_parts = false;
         for outcome in outcomes {
             match outcome {
-                Outcome::Finished { parcel, bands } => self.put(parcel, bands),
+                Outcome::Finished { parcel, bands } => self.result.put(parcel, bands),
                 Outcome::Part {
                     parcel,
                     units,
@@ -552,39 +430,9 @@ impl Fold {
         finished: Option<Result<Vec<FinishedParcel>, ExtractError>>,
     ) -> Result<(), ExtractError> {
         for (parcel, bands) in finished.transpose()?.unwrap_or_default() {
-            self.put(parcel, bands);
+            self.result.put(parcel, bands);
         }
         Ok(())
-    }
-
-    /// Gives a parcel without area its place: it was measured, there was nothing.
-    fn put_vanished(&mut self, parcel: u32) {
-        self.result.vanished.insert(parcel);
-        let start = self.slot(parcel);
-        self.result.results[start..start + self.result.bands].fill(NOTHING);
-    }
-
-    /// Returns where the results of a parcel stand; makes room where it has none.
-    fn slot(&mut self, parcel: u32) -> usize {
-        let bands = self.result.bands;
-        let slot = &mut self.result.slots[parcel as usize];
-        if *slot == NO_SLOT {
-            *slot = self.result.numbered.len() as u32;
-            self.result.numbered.push(parcel);
-            let end = self.result.results.len() + bands;
-            self.result.results.resize(end, NOTHING);
-        }
-        *slot as usize * bands
-    }
-
-    fn put(&mut self, parcel: u32, bands: Vec<BandOutcome>) {
-        let start = self.slot(parcel);
-        for (index, band) in bands.into_iter().enumerate() {
-            self.result.results[start + index] = band.result;
-            if !band.classes.is_empty() {
-                self.result.classes.insert((parcel, index), band.classes);
-            }
-        }
     }
 }
 

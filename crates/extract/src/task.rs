@@ -135,7 +135,8 @@ impl UnitFile<'_> {
             None => {
                 let configuration = desk.plan.configuration();
                 let builder = DataFileBuilder::new(desk.table, self.kind, &configuration)?;
-                builder.metered(desk.extractor.meter())
+                let builder = builder.metered(desk.extractor.meter());
+                builder.taking_turns(desk.extractor.large_work())
             }
         };
         builder.push(batch)?;

@@ -8,6 +8,7 @@ use anyhow::Result;
 use swath_access::Viewer;
 use swath_server::{AppState, Limits, Server, ServerOptions};
 
+use crate::allocator::{keep_freed_memory, keep_memory_small};
 use crate::config::{Context, TABLES};
 use crate::error::UsageError;
 
@@ -17,7 +18,7 @@ const PORT_DEFAULT: u16 = 8080;
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 /// How often memory that nobody uses any more goes back to the system.
-const MEMORY_BACK_EVERY: Duration = Duration::from_secs(30);
+const MEMORY_BACK_EVERY: Duration = Duration::from_secs(5);
 
 /// Arguments of `swath serve`.
 #[derive(Debug, clap::Args)]
@@ -38,6 +39,7 @@ pub struct ServeArgs {
 /// # Errors
 /// Where the catalogue cannot be opened, or the address not be bound.
 pub async fn run(context: &Context, args: ServeArgs) -> Result<()> {
+    keep_freed_memory();
     let settings = &context.server;
     let limits = match settings.request_seconds_max {
         Some(0) => return Err(UsageError("server.request_seconds_max: from 1".into()).into()),
@@ -82,27 +84,7 @@ pub async fn run(context: &Context, args: ServeArgs) -> Result<()> {
     tokio::select! {
         outcome = running => outcome?,
         () = deadline => tracing::warn!("requests that still ran were cut off"),
-        () = give_memory_back() => {}
+        never = keep_memory_small(MEMORY_BACK_EVERY) => match never {},
     }
     Ok(())
-}
-
-/// Gives back, now and then and for ever, what large pictures left free between what is kept: the
-/// allocator itself gives back only what is free at its end, and a server runs for months.
-async fn give_memory_back() {
-    let mut ticks = tokio::time::interval(MEMORY_BACK_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        // It takes a few milliseconds for a hundred megabytes.
-        let _ = tokio::task::spawn_blocking(trim_allocator).await;
-    }
-}
-
-fn trim_allocator() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: the call may be made by any thread at any time; it takes a number of bytes to leave.
-    unsafe {
-        libc::malloc_trim(0);
-    }
 }

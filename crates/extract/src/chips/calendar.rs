@@ -590,7 +590,7 @@ mod tests {
         let window = Window::full(size);
         let mut calendar = Calendar {
             style: ChipStyle::Ndvi,
-            geobox: super::super::part_of(&whole(), &window).expect("a grid"),
+            geobox: whole().part(&window).expect("a grid"),
             outline: MultiPolygon(Vec::new()),
             chips: Vec::new(),
             passed_over: Vec::new(),

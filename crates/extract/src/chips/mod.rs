@@ -12,7 +12,7 @@ mod window;
 pub use calendar::{Calendar, CalendarOptions, IMAGES_MAX, PassedOver, SeasonChip, read_calendar};
 pub use sheet::{SheetLabels, draw_sheet};
 pub use style::ChipStyle;
-pub use window::{Chip, part_of, write_tiff};
+pub use window::{Chip, write_tiff};
 
 /// Classes of Sentinel-2's scene classification that hide the field: no data, defective, shadow of
 /// clouds, clouds, cirrus, snow.

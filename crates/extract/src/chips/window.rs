@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use swath_grid::{GeoBox, Point, Projector, ShiftOptions, Size, Window};
+use swath_grid::{GeoBox, Point, Projector, ShiftOptions, Window};
 use swath_io::GeoTiff;
 use swath_io::cog::{CogOptions, CogSpec, Compression, RowSource, Rows, write_cog};
 use swath_raster::{Mask, Pixels, Sample, for_pixels};
@@ -21,23 +21,6 @@ pub struct Chip {
     pub mask: Mask,
 }
 
-/// Returns the grid of a window of a grid; `None` where the window is empty.
-pub fn part_of(geobox: &GeoBox, window: &Window) -> Option<GeoBox> {
-    let origin = Point {
-        x: f64::from(window.col),
-        y: f64::from(window.row),
-    };
-    let size = Size {
-        width: window.width,
-        height: window.height,
-    };
-    GeoBox::new(
-        geobox.crs().clone(),
-        geobox.transform().shifted(origin),
-        size,
-    )
-}
-
 impl Chip {
     /// Reads a window of a band, from 0, of a raster whose grid is `geobox`.
     ///
@@ -50,7 +33,7 @@ impl Chip {
         window: Window,
     ) -> Result<Self, ExtractError> {
         let mut block = raster.read_window(&[band], window).await?;
-        let geobox = part_of(geobox, &window).ok_or_else(|| ExtractError::Grid {
+        let geobox = geobox.part(&window).ok_or_else(|| ExtractError::Grid {
             href: raster.href().to_owned(),
             reason: "an empty window was asked for".to_owned(),
         })?;
@@ -152,7 +135,7 @@ pub fn write_tiff(spec: &CogSpec, bands: &[Pixels]) -> Result<Vec<u8>, ExtractEr
 
 #[cfg(test)]
 mod tests {
-    use swath_grid::{Crs, Transform};
+    use swath_grid::{Crs, Size, Transform};
 
     use super::*;
 

@@ -4,7 +4,7 @@ use swath_raster::CoverageRule;
 
 use super::ground::UnitParcels;
 use crate::measure::{BandRef, BandResults, RowPlace, RowValues, class_row, row};
-use crate::scan::{BandResult, ClassCount, ScanResult, TakeResults};
+use crate::scan_result::{BandResult, ClassCount, ScanResult, TakeResults};
 use crate::selection::Selection;
 use crate::stages::{Stage, StageMeter};
 use crate::{ClassRow, ExtractError, Row};

@@ -14,7 +14,8 @@ use crate::measure::{
     is_same_layout, measured_places, position_of,
 };
 use crate::pixel_index::IndexRef;
-use crate::scan::{BandPlan, HandOver, Scan, TakeResults, scan};
+use crate::scan::{BandPlan, Scan, scan};
+use crate::scan_result::{HandOver, TakeResults};
 use crate::selection::Selection;
 use crate::slices::{ScanSlice, ScanSource};
 use crate::units::BlockLayout;
@@ -267,6 +268,7 @@ fn plan(
         threads: extractor.options.threads,
         memory_bytes_max: extractor.options.memory_bytes_max,
         meter: extractor.meter().clone(),
+        large_work: extractor.large_work().clone(),
     };
     Ok((plan, href))
 }

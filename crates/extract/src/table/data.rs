@@ -12,12 +12,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, cast::AsArray};
-use arrow::compute::concat_batches;
 use parquet::arrow::ArrowWriter;
 use tempfile::TempDir;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::encoding::{self, ROW_GROUP_ROWS};
+use super::encoding::{self, SAMPLE_ROWS};
 use super::log::now_ms;
 use super::merge::{Merge, RunWriter, SortedFile, failed};
 use super::order::RowOrder;
@@ -25,6 +24,7 @@ use super::snapshot::{FileUnit, TableFile};
 use super::stats::{FileStats, StatsBuilder};
 use super::{DataFile, TableConfiguration, TableKind, TableStore};
 use crate::ExtractError;
+use crate::large_work::LargeWork;
 use crate::stages::{Stage, StageMeter};
 
 /// Rows that are sorted in memory; about 250 bytes each.
@@ -42,6 +42,7 @@ pub struct DataFileBuilder {
     waiting_rows: usize,
     runs: Vec<SortedFile>,
     meter: Arc<StageMeter>,
+    turns: Option<Arc<LargeWork>>,
 }
 
 impl DataFileBuilder {
@@ -66,12 +67,19 @@ impl DataFileBuilder {
             waiting_rows: 0,
             runs: Vec::new(),
             meter: Arc::default(),
+            turns: None,
         })
     }
 
     /// Lets `meter` sum what writing takes.
     pub fn metered(mut self, meter: &Arc<StageMeter>) -> Self {
         self.meter = meter.clone();
+        self
+    }
+
+    /// Lets merges of rows that were put aside take turns with other large work.
+    pub(crate) fn taking_turns(mut self, work: &Arc<LargeWork>) -> Self {
+        self.turns = Some(work.clone());
         self
     }
 
@@ -108,10 +116,9 @@ impl DataFileBuilder {
     fn put_aside(&mut self) -> Result<(), ExtractError> {
         let name = format!("run-{}.parquet", self.runs.len());
         let path = self.scratch.path().join(name);
-        let sorted = self.order.sorted(&self.waiting);
-        let sorted = sorted.map_err(|error| failed("rows", &error))?;
         let mut writer = RunWriter::create(&path, &self.order)?;
-        writer.write(&sorted)?;
+        self.order
+            .hand_over_sorted(&self.waiting, &mut |rows| writer.write(&rows))?;
         writer.finish()?;
         self.runs.push(SortedFile::whole(path));
         self.waiting.clear();
@@ -126,11 +133,17 @@ impl DataFileBuilder {
     /// Where scratch space or the store fail.
     pub async fn finish(self, path: &str) -> Result<Option<DataFile>, ExtractError> {
         let (store, kind, meter) = (self.store.clone(), self.kind, self.meter.clone());
+        let turns = self.turns.clone().filter(|_| !self.runs.is_empty());
+        let turn = match &turns {
+            Some(turns) => Some(turns.merge().await),
+            None => None,
+        };
         let written = swath_io::compute::run(move |_| {
             let meter = self.meter.clone();
             meter.measure(Stage::Write, || self.write())
         });
         let written = written.await?;
+        drop(turn);
         let Some((written, _scratch)) = written else {
             return Ok(None);
         };
@@ -150,8 +163,8 @@ impl DataFileBuilder {
         let path = self.scratch.path().join("data.parquet");
         let mut writer = FileWriter::create(path, &self.order)?;
         if self.runs.is_empty() {
-            let sorted = self.order.sorted(&self.waiting);
-            writer.push(sorted.map_err(|error| failed("rows", &error))?)?;
+            self.order
+                .hand_over_sorted(&self.waiting, &mut |rows| writer.push(rows))?;
         } else {
             if self.waiting_rows > 0 {
                 self.put_aside()?;
@@ -210,7 +223,7 @@ pub(super) struct FileWriter {
     order: RowOrder,
     sink: Option<Digested>,
     writer: Option<ArrowWriter<Digested>>,
-    /// Rows of the first row group, which decide on encodings.
+    /// The first rows, which decide on encodings.
     first: Vec<RecordBatch>,
     first_rows: usize,
     stats: StatsBuilder,
@@ -278,7 +291,7 @@ impl FileWriter {
         }
         self.first_rows += batch.num_rows();
         self.first.push(batch);
-        match self.first_rows >= ROW_GROUP_ROWS {
+        match self.first_rows >= SAMPLE_ROWS {
             true => self.begin(),
             false => Ok(()),
         }
@@ -302,17 +315,15 @@ impl FileWriter {
     fn begin(&mut self) -> Result<(), ExtractError> {
         let name = shown(&self.path);
         let schema = self.order.schema();
-        let first = concat_batches(schema, &self.first).map_err(|error| failed(&name, &error))?;
-        let sample = first.slice(0, first.num_rows().min(ROW_GROUP_ROWS));
-        let properties = encoding::properties(&sample);
+        let properties = encoding::properties(schema, &self.first);
         let sink = self.sink.take().expect("a file is begun once");
         let writer = ArrowWriter::try_new(sink, schema.clone(), Some(properties));
         let mut writer = writer.map_err(|error| failed(&name, &error))?;
-        writer
-            .write(&first)
-            .map_err(|error| failed(&name, &error))?;
+        for batch in self.first.drain(..) {
+            let written = writer.write(&batch);
+            written.map_err(|error| failed(&name, &error))?;
+        }
         self.writer = Some(writer);
-        self.first.clear();
         Ok(())
     }
 

@@ -2,16 +2,19 @@
 //! by one.
 
 use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Float32Array, RecordBatch, cast::AsArray};
-use arrow::datatypes::{DataType, Float32Type, Int32Type};
+use arrow::array::{ArrayRef, Float32Array, RecordBatch, cast::AsArray};
+use arrow::datatypes::{DataType, Field, Float32Type, Int32Type, SchemaRef};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 /// Rows of a row group.
 pub(super) const ROW_GROUP_ROWS: usize = 100_000;
+/// Rows by which encodings are decided: they are held until then, some 200 bytes each.
+pub(super) const SAMPLE_ROWS: usize = 32_768;
 /// Most rows of a page: what is read for one parcel.
 const PAGE_ROWS_MAX: usize = 2_048;
 /// Level of zstd: above, files shrink by a percent and writing takes twice as long.
@@ -27,8 +30,8 @@ const SHARED_BY_MIN: usize = 8;
 /// Bits of the mantissa of a float.
 const MANTISSA_BITS: u32 = 23;
 
-/// Returns the properties of a file whose rows look like `sample`, its first row group.
-pub(super) fn properties(sample: &RecordBatch) -> WriterProperties {
+/// Returns the properties of a file that begins with these rows, which have the columns of `schema`.
+pub(super) fn properties(schema: &SchemaRef, first: &[RecordBatch]) -> WriterProperties {
     let level = ZstdLevel::try_new(ZSTD_LEVEL).expect("a level of zstd");
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
@@ -37,12 +40,13 @@ pub(super) fn properties(sample: &RecordBatch) -> WriterProperties {
         .set_write_batch_size(PAGE_ROWS_MAX)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_created_by("swath".to_owned());
-    for (field, column) in sample.schema_ref().fields().iter().zip(sample.columns()) {
+    for (index, field) in schema.fields().iter().enumerate() {
+        let column: Vec<&ArrayRef> = first.iter().map(|batch| batch.column(index)).collect();
         let path = ColumnPath::from(field.name().as_str());
         if SEARCHED.contains(&field.name().as_str()) {
             builder = builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::Page);
         }
-        if let Some(encoding) = plain_encoding(field.name(), column) {
+        if let Some(encoding) = plain_encoding(field, &column) {
             builder = builder
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path, encoding);
@@ -51,27 +55,33 @@ pub(super) fn properties(sample: &RecordBatch) -> WriterProperties {
     builder.build()
 }
 
-/// Returns how a column is encoded where a dictionary would be larger.
-fn plain_encoding(name: &str, column: &ArrayRef) -> Option<Encoding> {
-    match column.data_type() {
+/// Returns how a column, given in parts, is encoded where a dictionary would be larger.
+fn plain_encoding(field: &Field, column: &[&ArrayRef]) -> Option<Encoding> {
+    match field.data_type() {
         // Sorted: differences are small.
-        DataType::Int32 if name == "parcel" => Some(Encoding::DELTA_BINARY_PACKED),
+        DataType::Int32 if field.name() == "parcel" => Some(Encoding::DELTA_BINARY_PACKED),
         DataType::Float32 => {
-            let values = column.as_primitive::<Float32Type>();
-            let distinct: HashSet<u32> = values.iter().flatten().map(f32::to_bits).collect();
-            let rows = (values.len() - values.null_count()) as f64;
-            let split_bytes = rows * (1.0 + SPLIT_FLOAT_BYTES) * 0.75;
-            (dictionary_bytes(rows, distinct.len(), 4.0) > split_bytes)
+            let parts = column.iter().map(|part| part.as_primitive::<Float32Type>());
+            let (rows, distinct) = tally(parts.flatten().flatten().map(f32::to_bits));
+            let split_bytes = rows as f64 * (1.0 + SPLIT_FLOAT_BYTES) * 0.75;
+            (dictionary_bytes(rows as f64, distinct, 4.0) > split_bytes)
                 .then_some(Encoding::BYTE_STREAM_SPLIT)
         }
         DataType::Utf8 => {
-            let values = column.as_string::<i32>();
-            let distinct: HashSet<&str> = values.iter().flatten().collect();
+            let parts = column.iter().map(|part| part.as_string::<i32>());
+            let (rows, distinct) = tally(parts.flatten().flatten());
             // Of a text that few rows share, all but the first begin like the one before: their whole.
-            (distinct.len() * SHARED_BY_MIN > values.len()).then_some(Encoding::DELTA_BYTE_ARRAY)
+            (distinct * SHARED_BY_MIN > rows).then_some(Encoding::DELTA_BYTE_ARRAY)
         }
         _ => None,
     }
+}
+
+/// Returns how many values there are, and how many distinct ones.
+fn tally<T: Eq + Hash>(values: impl Iterator<Item = T>) -> (usize, usize) {
+    let mut rows = 0;
+    let distinct: HashSet<T> = values.inspect(|_| rows += 1).collect();
+    (rows, distinct.len())
 }
 
 fn dictionary_bytes(rows: f64, distinct: usize, value_bytes: f64) -> f64 {

@@ -19,10 +19,13 @@ use super::encoding::ROW_GROUP_ROWS;
 use super::order::RowOrder;
 use crate::ExtractError;
 
-/// Files that are read side by side; each takes one to two MB.
+/// Files that are read side by side; a data file takes one to two MB, a scratch file a third of one.
 const FILES_AT_ONCE_MAX: usize = 64;
-/// Rows that are decoded of one file at once.
-const DECODED_ROWS: usize = 1_024;
+/// Rows that are decoded of one file at once, and rows of a page of a scratch file: a reader holds a page of each column.
+const DECODED_ROWS: usize = 512;
+/// Bytes of the values of a column that a scratch file keeps in a dictionary, which a reader holds whole: enough for
+/// names that rows share.
+const DICTIONARY_BYTES_MAX: usize = 4 << 10;
 /// Rows of a batch that comes out.
 const MERGED_ROWS: usize = 8_192;
 
@@ -246,6 +249,9 @@ impl RunWriter {
             .set_compression(Compression::UNCOMPRESSED)
             .set_statistics_enabled(EnabledStatistics::None)
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .set_data_page_row_count_limit(DECODED_ROWS)
+            .set_write_batch_size(DECODED_ROWS)
+            .set_dictionary_page_size_limit(DICTIONARY_BYTES_MAX)
             .build();
         let writer = ArrowWriter::try_new(file, order.schema().clone(), Some(properties));
         let writer = writer.map_err(|error| failed(&name, &error))?;

@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
-use arrow::compute::{concat_batches, take_record_batch};
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::interleave_record_batch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
 
 use super::TableKind;
+use super::merge::failed;
+use crate::ExtractError;
+
+/// Rows that are put in order at once: whole pages of a data file.
+const SORTED_ROWS: usize = 8_192;
 
 /// Columns that rows are sorted by, the first the most.
 const EXTRACTS: [&str; 4] = ["parcel", "band", "datetime", "item_id"];
@@ -57,18 +62,30 @@ impl RowOrder {
         self.converter.convert_columns(&columns)
     }
 
-    /// Puts the rows of several batches in order.
-    pub(super) fn sorted(&self, batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
-        let whole = concat_batches(&self.schema, batches)?;
-        let keys = self.keys(&whole)?;
-        if is_sorted(&keys) {
-            return Ok(whole);
+    /// Hands over the rows of several batches in order, some at a time, so that they are never held twice.
+    ///
+    /// # Errors
+    /// Those of `take`, and batches with other columns.
+    pub(super) fn hand_over_sorted(
+        &self,
+        batches: &[RecordBatch],
+        take: &mut dyn FnMut(RecordBatch) -> Result<(), ExtractError>,
+    ) -> Result<(), ExtractError> {
+        let wrong = |error: ArrowError| failed("rows", &error);
+        let keys = batches.iter().map(|batch| self.keys(batch));
+        let keys = keys.collect::<Result<Vec<Rows>, _>>().map_err(wrong)?;
+        let rows_of = |(number, batch): (usize, &RecordBatch)| {
+            (0..batch.num_rows()).map(move |row| (number, row))
+        };
+        let mut places: Vec<(usize, usize)> =
+            batches.iter().enumerate().flat_map(rows_of).collect();
+        places.sort_by(|one, two| keys[one.0].row(one.1).cmp(&keys[two.0].row(two.1)));
+        drop(keys);
+        let batches: Vec<&RecordBatch> = batches.iter().collect();
+        for some in places.chunks(SORTED_ROWS) {
+            take(interleave_record_batch(&batches, some).map_err(wrong)?)?;
         }
-        let rows = u32::try_from(whole.num_rows())
-            .map_err(|_| ArrowError::ComputeError("too many rows at once".to_owned()))?;
-        let mut indices: Vec<u32> = (0..rows).collect();
-        indices.sort_by(|one, two| keys.row(*one as usize).cmp(&keys.row(*two as usize)));
-        take_record_batch(&whole, &UInt32Array::from(indices))
+        Ok(())
     }
 }
 

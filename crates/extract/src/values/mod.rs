@@ -18,7 +18,7 @@ use swath_raster::{
 
 use crate::ExtractError;
 use crate::coverage_record::{CoverageRecord, Span};
-use crate::scan::ClassCount;
+use crate::scan_result::ClassCount;
 use runs::{FromBytes, Runs};
 use swath_grid::Window;
 

@@ -16,6 +16,7 @@ mod table_series;
 mod table_size;
 mod units_indexes;
 mod units_masks;
+mod units_memory;
 mod units_owners;
 mod units_scene;
 mod units_strips;

@@ -131,6 +131,17 @@ impl Archive {
         unit: &WorkUnit,
         options: &UnitOptions,
     ) -> Result<UnitRows, ExtractError> {
+        let parts = self.measure_in_parts(extractor, unit, options).await?;
+        Ok(parts.0)
+    }
+
+    /// Measures one unit; returns also in how many parts its rows came.
+    pub async fn measure_in_parts(
+        &self,
+        extractor: &Extractor,
+        unit: &WorkUnit,
+        options: &UnitOptions,
+    ) -> Result<(UnitRows, usize), ExtractError> {
         let (viewer, resource) = (Viewer::operator(), self.resource());
         let sources = UnitSources {
             stores: &self.stores,
@@ -138,7 +149,9 @@ impl Archive {
             resource: &resource,
         };
         let mut all = UnitRows::default();
+        let mut parts = 0;
         let mut take = |some: UnitRows| {
+            parts += 1;
             all.bands = some.bands;
             all.rows.extend(some.rows);
             all.classes.extend(some.classes);
@@ -152,7 +165,7 @@ impl Archive {
         if !parcels.is_empty() {
             assert_eq!(total.parcels, parcels.len() as u64);
         }
-        Ok(all)
+        Ok((all, parts))
     }
 
     /// Measures all units of the items.

@@ -232,11 +232,69 @@ pub(super) fn bounds_of<'a>(rings: impl Iterator<Item = ParcelRing<'a>>) -> Opti
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StringColumn {
     bytes: String,
-    /// End of each value; the top bit marks an absent one.
-    ends: Vec<u64>,
+    ends: Ends,
+}
+
+/// End of each value in bytes; the top bit marks an absent one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Ends {
+    /// As long as all values together have less than 2 GiB.
+    Short(Vec<u32>),
+    Long(Vec<u64>),
 }
 
 const NULL_BIT: u64 = 1 << 63;
+const SHORT_NULL_BIT: u32 = 1 << 31;
+
+impl Default for Ends {
+    fn default() -> Self {
+        Self::Short(Vec::new())
+    }
+}
+
+impl Ends {
+    fn len(&self) -> usize {
+        match self {
+            Self::Short(ends) => ends.len(),
+            Self::Long(ends) => ends.len(),
+        }
+    }
+
+    /// Returns the end of a value, and whether it is absent.
+    fn get(&self, index: usize) -> (usize, bool) {
+        match self {
+            Self::Short(ends) => {
+                let end = ends[index];
+                ((end & !SHORT_NULL_BIT) as usize, end & SHORT_NULL_BIT != 0)
+            }
+            Self::Long(ends) => {
+                let end = ends[index];
+                ((end & !NULL_BIT) as usize, end & NULL_BIT != 0)
+            }
+        }
+    }
+
+    fn push(&mut self, end: usize, is_absent: bool) {
+        if let Self::Short(ends) = self {
+            if let Some(short) = u32::try_from(end)
+                .ok()
+                .filter(|end| end & SHORT_NULL_BIT == 0)
+            {
+                ends.push(short | if is_absent { SHORT_NULL_BIT } else { 0 });
+                return;
+            }
+            let widened = (0..self.len()).map(|index| Self::long(self.get(index)));
+            *self = Self::Long(widened.collect());
+        }
+        if let Self::Long(ends) = self {
+            ends.push(Self::long((end, is_absent)));
+        }
+    }
+
+    fn long((end, is_absent): (usize, bool)) -> u64 {
+        end as u64 | if is_absent { NULL_BIT } else { 0 }
+    }
+}
 
 impl StringColumn {
     /// Returns the number of values.
@@ -246,17 +304,17 @@ impl StringColumn {
 
     /// True where there is no value.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.len() == 0
     }
 
     /// Returns a value, `None` where it is absent.
     pub fn get(&self, index: usize) -> Option<&str> {
-        let end = self.ends[index];
+        let (end, is_absent) = self.ends.get(index);
         let start = match index {
             0 => 0,
-            _ => (self.ends[index - 1] & !NULL_BIT) as usize,
+            _ => self.ends.get(index - 1).0,
         };
-        (end & NULL_BIT == 0).then(|| &self.bytes[start..end as usize])
+        (!is_absent).then(|| &self.bytes[start..end])
     }
 
     /// Returns the values in order.
@@ -267,16 +325,45 @@ impl StringColumn {
     /// Adds a value at the end.
     pub fn push(&mut self, value: Option<&str>) {
         self.bytes.push_str(value.unwrap_or_default());
-        let null = if value.is_none() { NULL_BIT } else { 0 };
-        self.ends.push(self.bytes.len() as u64 | null);
+        self.ends.push(self.bytes.len(), value.is_none());
     }
 
     fn shrink_to_fit(&mut self) {
         self.bytes.shrink_to_fit();
-        self.ends.shrink_to_fit();
+        match &mut self.ends {
+            Ends::Short(ends) => ends.shrink_to_fit(),
+            Ends::Long(ends) => ends.shrink_to_fit(),
+        }
     }
 
     fn memory_bytes(&self) -> usize {
-        self.bytes.capacity() + self.ends.capacity() * size_of::<u64>()
+        let ends_bytes = match &self.ends {
+            Ends::Short(ends) => ends.capacity() * size_of::<u32>(),
+            Ends::Long(ends) => ends.capacity() * size_of::<u64>(),
+        };
+        self.bytes.capacity() + ends_bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_beyond_two_gibibytes_are_kept_with_what_came_before() {
+        let mut ends = Ends::default();
+        let pushed = [
+            (5, false),
+            (5, true),
+            ((1 << 31) - 1, false),
+            (1 << 31, false),
+            (1 << 31, true),
+            (1 << 40, false),
+        ];
+        for (index, (end, is_absent)) in pushed.into_iter().enumerate() {
+            ends.push(end, is_absent);
+            assert_eq!(matches!(ends, Ends::Short(_)), index < 3);
+        }
+        assert!((0..ends.len()).map(|index| ends.get(index)).eq(pushed));
     }
 }

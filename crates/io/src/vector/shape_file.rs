@@ -1,7 +1,7 @@
 //! Shapes of parcels on disk, for sets that would fill the memory.
 //!
 //! A record per parcel: the number of rings, the end of each ring (its top bit marks a shell), then x and y of
-//! each vertex, all little-endian.
+//! each vertex, all little-endian. Another file holds where each record begins, as `u64`.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -21,7 +21,8 @@ const SHELL_BIT: u32 = 1 << 31;
 pub struct ShapeFile {
     file: File,
     /// Where each parcel begins, and where the last one ends, in bytes.
-    starts: Vec<u64>,
+    starts: File,
+    parcels: usize,
 }
 
 /// One parcel as it was read.
@@ -49,11 +50,11 @@ impl ShapeFile {
     /// Where there is no room.
     pub fn write(parcels: &Parcels) -> io::Result<Self> {
         let mut out = BufWriter::with_capacity(1 << 16, tempfile::tempfile()?);
-        let mut starts = Vec::with_capacity(parcels.len() + 1);
-        let mut at = 0;
+        let mut starts = BufWriter::with_capacity(1 << 16, tempfile::tempfile()?);
+        let mut at = 0_u64;
         let mut record = Vec::new();
         for index in 0..parcels.len() {
-            starts.push(at);
+            starts.write_all(&at.to_le_bytes())?;
             record.clear();
             let mut end = 0;
             let rings = parcels.rings(index).count() as u32;
@@ -70,9 +71,14 @@ impl ShapeFile {
             out.write_all(&record)?;
             at += record.len() as u64;
         }
-        starts.push(at);
-        let file = out.into_inner().map_err(|error| error.into_error())?;
-        Ok(Self { file, starts })
+        starts.write_all(&at.to_le_bytes())?;
+        let finished =
+            |file: BufWriter<File>| file.into_inner().map_err(|error| error.into_error());
+        Ok(Self {
+            file: finished(out)?,
+            starts: finished(starts)?,
+            parcels: parcels.len(),
+        })
     }
 
     /// Returns a parcel as [`Parcels::polygon`] does.
@@ -100,7 +106,11 @@ impl ShapeFile {
     }
 
     fn read(&self, index: usize) -> io::Result<Record> {
-        let (start, end) = (self.starts[index], self.starts[index + 1]);
+        assert!(index < self.parcels, "there is no parcel {index}");
+        let mut place = [0; 16];
+        self.starts.read_exact_at(&mut place, index as u64 * 8)?;
+        let [start, end] = [&place[..8], &place[8..]]
+            .map(|bytes| u64::from_le_bytes(bytes.try_into().expect("half of 16 bytes")));
         let mut bytes = vec![0; (end - start) as usize];
         self.file.read_exact_at(&mut bytes, start)?;
         let (count, rest) = bytes.split_at(4);

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use futures::{StreamExt, TryStreamExt};
@@ -21,8 +22,12 @@ use swath_io::vector::set::ParcelSetFile;
 use swath_io::vector::{ParcelOptions, ParcelSource, read_parcels};
 use swath_jobs::{JobId, JobStore, TaskFailure};
 
+use crate::allocator::{give_memory_back, keep_memory_small};
 use crate::config::Context;
 use crate::error::UsageError;
+
+/// Time between two times that free memory is given back while a unit is measured.
+const MEMORY_BACK_EVERY: Duration = Duration::from_millis(200);
 
 /// The command of a task that measures a unit of work: [`super::super::task`] runs it in its own process.
 pub const MEASURE_UNIT: &str = "measure-unit";
@@ -67,6 +72,8 @@ impl Desk {
             ..MeasureOptions::default()
         };
         let extractor = Extractor::new(Arc::new(source), plan.measure.options(machine))?;
+        // Shapes of a country have just gone to disk.
+        give_memory_back();
         Ok(Self {
             plan,
             extractor,
@@ -118,7 +125,10 @@ impl Desk {
             table: self.table.store(),
             plan: &self.plan,
         };
-        let outcome = desk.measure(planned, task, token).await?;
+        let outcome = tokio::select! {
+            outcome = desk.measure(planned, task, token) => outcome?,
+            never = keep_memory_small(MEMORY_BACK_EVERY) => match never {},
+        };
         Ok(UnitValue::Measured(Box::new(outcome)))
     }
 }
