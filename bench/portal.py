@@ -4,7 +4,7 @@
     bench/portal.py [--runs N]
 
 A simulated season, served by the program with its portal. portal/tests/times.mjs takes the times: from navigation to the rows of
-the result table, from navigation by a link to the lines of a parcel's chart, from a click on a parcel to them. Medians of N runs
+the result table, from navigation by a link to the lines of a parcel's chart, from a click on a parcel to them, painted. Medians of N runs
 (5), each in a browser that keeps nothing, with what the page and the rest of the browser had of a processor meanwhile: where other
 programs keep the machine busy, that tells more. The rest is the map, where it is drawn without a graphics card. Needs Chromium and the packages of the portal (`scripts/portal.sh build`).
 """

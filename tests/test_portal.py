@@ -16,7 +16,8 @@ from season import SET, served
 
 PORTAL = Path(__file__).resolve().parent.parent / "portal"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-BROWSER_S_MAX = 300
+# Nothing is measured by it; a machine that is busy eight times over took 320.
+BROWSER_S_MAX = 900
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,8 @@ export async function start() {
   return chromium.launch({ executablePath, args });
 }
 
-/** Opens a page of the portal; `faults` gathers what a user would call broken. */
-export async function open(browser, hash, { width = 1280, height = 800, theme = "light" } = {}) {
+/** Opens a page of the portal, which `prepare` gets before it goes there; `faults` gathers what a user would call broken. */
+export async function open(browser, hash, { width = 1280, height = 800, theme = "light", prepare } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme, permissions: ["clipboard-read", "clipboard-write"] });
   const page = await context.newPage();
   page.setDefaultTimeout(WAIT_MS);
@@ -31,6 +31,7 @@ export async function open(browser, hash, { width = 1280, height = 800, theme = 
   page.on("request", (request) => {
     if (!request.url().startsWith(url) && !/^(blob|data):/.test(request.url())) faults.push(`left the server: ${request.url()}`);
   });
+  await prepare?.(page);
   await page.goto(`${url}/${hash}`, { waitUntil: "load" });
   return { page, faults, close: () => context.close() };
 }

@@ -1,5 +1,5 @@
 // Pictures of every page, light, dark and narrow, to be looked at: SWATH_URL=… SWATH_SHOTS=… node tests/shots.mjs
-import { barriers, open, shot, start } from "./browser.mjs";
+import { WAIT_MS, barriers, open, shot, start } from "./browser.mjs";
 
 const first = await (await fetch(`${process.env.SWATH_URL}/parcels`)).json();
 const set = first.sets[0].name;
@@ -16,7 +16,8 @@ const PAGES = {
   collections: "#/collections?id=sentinel-2-l2a",
   system: "#/system",
 };
-const LOOKS = { light: {}, dark: { theme: "dark" }, narrow: { width: 400, height: 860 } };
+const [WIDE, NARROW] = [{ width: 1400, height: 900 }, { width: 390, height: 844 }];
+const LOOKS = { light: WIDE, dark: { ...WIDE, theme: "dark" }, narrow: NARROW, "narrow-dark": { ...NARROW, theme: "dark" } };
 const wanted = process.argv.slice(2);
 const browser = await start();
 for (const [look, options] of Object.entries(LOOKS)) {
@@ -24,6 +25,7 @@ for (const [look, options] of Object.entries(LOOKS)) {
     if (wanted.length > 0 && !wanted.includes(name)) continue;
     const { page, faults, close } = await open(browser, hash, options);
     await page.waitForLoadState("networkidle");
+    await page.locator(".map-box[data-idle]").or(page.locator(".page")).first().waitFor({ timeout: 3 * WAIT_MS });
     await page.waitForTimeout(700);
     await shot(page, `${name}-${look}`);
     console.log(`${name} ${look}`, [...faults, ...(await barriers(page))].join("\n   ") || "sound");

@@ -1,5 +1,6 @@
 // What users come for, done in a browser on a simulated season; see browser.mjs for what it needs.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { WAIT_MS, barriers, open, shot, start, url } from "./browser.mjs";
 
@@ -70,6 +71,8 @@ test("the least cloudy scene of a month goes into the basket, and its path comes
     await until("the address", async () => (await page.getByLabel("What was copied").inputValue()).startsWith(`${url}/odata/v1/Products(`));
     const [script] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download script" }).click()]);
     assert.equal(script.suggestedFilename(), "download.sh");
+    const lines = await readFile(await script.path(), "utf8");
+    assert.ok(lines.startsWith("#!") && lines.includes(await page.getByLabel("What was copied").inputValue()), lines);
     // The link is all that another person needs.
     const again = await open(browser, new URL(page.url()).hash);
     await again.page.getByRole("listitem").filter({ hasText: least.id }).waitFor();
@@ -114,8 +117,18 @@ test("two dates are compared beside each other", async (t) => {
     await page.getByLabel("Compare with another date").check();
     await drawn(page, 2);
     const bar = page.getByRole("slider", { name: "Where the two dates meet" });
-    await bar.press("ArrowLeft");
-    assert.equal(await bar.getAttribute("aria-valuenow"), "45");
+    // A piece of the picture that is left of the bar, then right of it.
+    const box = await page.locator(".compare").boundingBox();
+    const piece = { x: box.x + box.width * 0.4, y: box.y + box.height / 2, width: 30, height: 30 };
+    const earlier = await page.screenshot({ clip: piece });
+    await page.mouse.move(box.x + box.width / 2, piece.y);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.25, piece.y, { steps: 3 });
+    await page.mouse.up();
+    assert.equal(await bar.getAttribute("aria-valuenow"), "25");
+    await until("the other date shows", async () => !earlier.equals(await page.screenshot({ clip: piece })));
+    await bar.press("ArrowRight");
+    assert.equal(await bar.getAttribute("aria-valuenow"), "30");
     const [left, right] = [query(page).get("t"), query(page).get("t2")];
     assert.ok(left < right, `${left} ${right}`);
     for (const time of [left, right]) assert.ok(tiles.some((answer) => answer.url().includes(time)), time);
@@ -153,8 +166,15 @@ test("a parcel is found, its season read, its pictures opened, a peer visited", 
     if (await hasPath("/parcels/{set}/{parcel}/chips.json")) {
       const sheet = page.locator("img.sheet");
       await until("the pictures", () => sheet.evaluate((image) => image.naturalWidth > 0));
-      await page.getByRole("list", { name: "Dates with a picture" }).getByRole("button").first().click();
-      await page.getByAltText(/^Picture of/).waitFor();
+      const dates = page.getByRole("list", { name: "Dates with a picture" }).getByRole("button");
+      await dates.first().click();
+      const chip = page.getByAltText(/^Picture of/);
+      await until("the picture of a date", () => chip.evaluate((image) => image.naturalWidth > 0));
+      // Chart and picture are of one date.
+      assert.equal(await chip.getAttribute("alt"), `Picture of ${query(page).get("t")}`);
+      assert.ok((await page.locator(".readout").innerText()).startsWith(query(page).get("t")));
+      await page.getByLabel("Style").selectOption("ndvi");
+      await until("the pictures of the index", () => sheet.evaluate((image) => image.src.includes("style=ndvi") && image.naturalWidth > 0));
     } else {
       await page.getByText("This server cuts no pictures").waitFor();
     }
@@ -167,6 +187,33 @@ test("a parcel is found, its season read, its pictures opened, a peer visited", 
     await page.goBack();
     await page.getByRole("heading", { name: `Parcel ${parcel.id}` }).waitFor();
   });
+});
+
+test("the map leaves list and chart first, and comes where these do not", async () => {
+  const id = (await ask(`/parcels/${SET}/items?limit=1`)).features[0].id;
+  const link = `#/parcels?set=${SET}&id=${id}`;
+  // The longest that the map waits, as in app/later.ts.
+  const LONGEST_MS = 2_000;
+  for (const [hash, sign] of [[`#/explore?c=${S2}`, "tbody tr"], [link, ".chart polyline"]]) {
+    const seen = (page) =>
+      page.addInitScript((wanted) => {
+        const look = new MutationObserver(() => document.querySelector(wanted) && (look.disconnect(), performance.mark("seen")));
+        look.observe(document, { childList: true, subtree: true });
+      }, sign);
+    await on(hash, async (page) => {
+      await page.locator(".map-box").waitFor();
+      await page.locator(sign).first().waitFor();
+      const [drawn, asked] = await page.evaluate(() => [performance.getEntriesByName("seen")[0].startTime, performance.getEntriesByType("resource").find(({ name }) => name.includes("/MapView"))?.startTime]);
+      assert.ok(asked >= Math.min(drawn, LONGEST_MS), `${hash}: asked for the map at ${asked} ms, drawn at ${drawn} ms`);
+    }, { prepare: seen });
+  }
+  const answers = { "never comes": () => {}, "is an error": (route) => route.fulfill({ status: 503, json: { code: "Busy", description: "Come back later" } }) };
+  for (const [name, answer] of Object.entries(answers)) {
+    const { page, close } = await open(browser, link, { prepare: (page) => page.route(/\/series/, answer) });
+    await page.locator(".map-box").waitFor();
+    assert.equal(await page.getByRole("alert").count(), name === "is an error" ? 1 : 0, name);
+    await close();
+  }
 });
 
 test("a click on the map finds the parcel that lies there", async () => {
@@ -182,6 +229,29 @@ test("a click on the map finds the parcel that lies there", async () => {
     });
     await page.getByRole("heading", { name: `Parcel ${query(page).get("id")}` }).waitFor();
   });
+});
+
+test("a parcel that is not there is said, and the next one is found", async () => {
+  const id = (await ask(`/parcels/${SET}/items?limit=1`)).features[0].id;
+  const { page, close } = await open(browser, `#/parcels?set=${SET}&id=nowhere`);
+  await page.getByRole("alert").filter({ hasText: "nowhere" }).waitFor();
+  await drawn(page);
+  await page.getByLabel("Parcel id").fill(id);
+  await page.getByRole("button", { name: "Find" }).click();
+  await page.locator(".chart polyline").first().waitFor();
+  assert.equal(await page.getByRole("alert").count(), 0);
+  await close();
+});
+
+test("on a narrow screen a link to a search begins with what it finds", async () => {
+  await on(`#/explore?c=${S2}&${JUNE}`, async (page) => {
+    await page.getByText("6 found").waitFor();
+    assert.ok(!(await page.getByLabel("Observed from").isVisible()));
+    const [head] = await page.locator(".results-head").all();
+    assert.ok((await head.boundingBox()).y < 800, "the results are on the first screen");
+    await page.getByRole("tab", { name: "Search" }).click();
+    await page.getByLabel("Observed from").waitFor();
+  }, { width: 390, height: 800 });
 });
 
 test("a collection says what it is and leads to its images", async () => {

@@ -1,14 +1,13 @@
-import { Suspense, lazy } from "preact/compat";
+import Collections from "../collections/Collections";
+import Parcels from "../parcels/Parcels";
+import Explore from "../search/Explore";
+import System from "../system/System";
 import { texts } from "../texts";
 import { type Page, PAGES, routeHash, useRoute } from "./route";
 import { useTheme } from "./theme";
 
-const pages = {
-  explore: lazy(() => import("../search/Explore")),
-  parcels: lazy(() => import("../parcels/Parcels")),
-  collections: lazy(() => import("../collections/Collections")),
-  system: lazy(() => import("../system/System")),
-} satisfies Record<Page, unknown>;
+// All of them together are small beside a request more before anything is asked for; the map is what is apart.
+const pages = { explore: Explore, parcels: Parcels, collections: Collections, system: System } satisfies Record<Page, unknown>;
 
 export function App() {
   const route = useRoute();
@@ -40,9 +39,7 @@ export function App() {
         </button>
       </header>
       <main id="main" tabIndex={-1}>
-        <Suspense fallback={<p class="note pad">{texts.loading}</p>}>
-          <Shown key={route.page} query={route.query} theme={theme} />
-        </Suspense>
+        <Shown key={route.page} query={route.query} theme={theme} />
       </main>
     </>
   );

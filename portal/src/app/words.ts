@@ -16,6 +16,17 @@ export function bytes(count: number | undefined): string {
 
 export const hectares = (squareMetres: unknown) => (typeof squareMetres === "number" ? `${(squareMetres / 10_000).toFixed(2)} ha` : "");
 
+/** West, south, east, north (the corners of a box, too) as degrees with their directions. */
+export function rectangle(bbox: number[] | undefined): string {
+  if (!bbox || bbox.length < 4) return "";
+  const [west, south] = bbox;
+  const [east, north] = bbox.slice(bbox.length / 2);
+  return `${degrees(west!, "WE")} – ${degrees(east!, "WE")}, ${degrees(south!, "SN")} – ${degrees(north!, "SN")}`;
+}
+
+/** `letters` are that of negative numbers and that of the others. */
+const degrees = (value: number, letters: string) => `${Math.abs(value).toFixed(2)}° ${letters[value < 0 ? 0 : 1]}`;
+
 /** Puts a text on the clipboard; where the browser allows none (no TLS), selects nothing and says so. */
 export async function copy(text: string): Promise<boolean> {
   try {

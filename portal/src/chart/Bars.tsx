@@ -15,7 +15,9 @@ const LEFT_PX = 44;
 const RIGHT_PX = 52;
 const TOP_PX = 10;
 const AXIS_PX = 20;
-const MONTH_PX = 48;
+const MONTH_PX = 54;
+/** Space for the names of the first and the last bar, where no month begins. */
+const NAME_PX = 70;
 
 export function Bars({ bars, label, countAxis, sumAxis }: { bars: Bar[]; label: string; countAxis: string; sumAxis: string }) {
   const [box, width] = useWidth();
@@ -33,6 +35,9 @@ export function Bars({ bars, label, countAxis, sumAxis }: { bars: Bar[]; label: 
     sum += count;
     return [before, `${x(until).toFixed(1)},${ySum(sum).toFixed(1)}`];
   });
+  const begun = width > 0 ? months(x.domain, Math.max(2, Math.floor(width / MONTH_PX))) : [];
+  const ends = [first, ...bars.slice(-1)].filter((bar, index) => index === 0 || x(bar.from) - x(first.from) > NAME_PX);
+  const names = begun.length > 0 ? begun : ends.map(({ from: at, name }) => ({ at, name }));
   return (
     <div class="chart" ref={box}>
       <svg width={width} height={HEIGHT_PX} role="img" aria-label={label}>
@@ -52,7 +57,7 @@ export function Bars({ bars, label, countAxis, sumAxis }: { bars: Bar[]; label: 
         ))}
         <polyline class="sum" points={curve.join(" ")} />
         <g class="axis">
-          {width > 0 && months(x.domain, Math.max(2, Math.floor(width / MONTH_PX))).map(({ at, name }) => <text key={at} x={x(at)} y={HEIGHT_PX - 6}>{name}</text>)}
+          {names.map(({ at, name }) => <text key={at} x={x(at)} y={HEIGHT_PX - 6}>{name}</text>)}
         </g>
       </svg>
       <p class="key"><span class="mark bar" /> {countAxis} <span class="mark sum" /> {sumAxis}</p>

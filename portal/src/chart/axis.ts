@@ -23,7 +23,9 @@ export function ticks([low, high]: [number, number], count: number): number[] {
   return Array.from({ length: Math.min(last - first + 1, 50) }, (_, index) => Number(((first + index) * step).toPrecision(10)));
 }
 
-/** Beginnings of months (UTC) within a domain of milliseconds; thinned so that at most `most` are left. */
+/**
+ * Beginnings of months (UTC) within a domain of milliseconds; thinned so that at most `most` are left. The first says the year, and January.
+ */
 export function months([low, high]: [number, number], most: number): { at: number; name: string }[] {
   const start = new Date(low);
   const all = [];
@@ -34,12 +36,15 @@ export function months([low, high]: [number, number], most: number): { at: numbe
   }
   const step = [1, 2, 3, 6, 12, 24, 60].find((count) => all.length / count <= most) ?? 120;
   const isKept = (at: number) => (new Date(at).getUTCFullYear() * 12 + new Date(at).getUTCMonth()) % step === 0;
-  return all.filter(isKept).map((at) => ({ at, name: monthName(at) }));
+  return all.filter(isKept).map((at, index) => ({ at, name: monthName(at, index === 0) }));
 }
 
-function monthName(at: number): string {
+function monthName(at: number, isFirst: boolean): string {
   const date = new Date(at);
-  return date.getUTCMonth() === 0 ? String(date.getUTCFullYear()) : date.toLocaleString("en", { month: "short", timeZone: "UTC" });
+  const year = String(date.getUTCFullYear());
+  if (date.getUTCMonth() === 0) return year;
+  const name = date.toLocaleString("en", { month: "short", timeZone: "UTC" });
+  return isFirst ? `${name} ${year}` : name;
 }
 
 export const days = (from: number, to: number) => (to - from) / DAY_MS;

@@ -4,10 +4,12 @@ import { address } from "../api/client";
 import { type Collection, aggregate, collections } from "../api/stac";
 import { useLoad } from "../app/load";
 import { change } from "../app/route";
-import { day, number } from "../app/words";
+import { day, number, rectangle } from "../app/words";
 import { texts } from "../texts";
 
 const words = texts.collections;
+/** The column of the table of assets that has a number. */
+const PIXEL = 2;
 
 export default function Collections({ query }: { query: URLSearchParams }) {
   const found = useLoad("collections", collections);
@@ -47,6 +49,14 @@ export default function Collections({ query }: { query: URLSearchParams }) {
 function One({ collection, count }: { collection: Collection; count: number }) {
   const { id, title, description, license, keywords, attribution, extent, providers } = collection;
   const [from, to] = extent.temporal.interval[0] ?? [];
+  const facts: [string, string][] = [
+    [words.held, words.items(number(count))],
+    [words.time, `${day(from)} – ${day(to) || words.today}`],
+    [words.place, rectangle(extent.spatial.bbox[0])],
+    [words.license, [license, attribution].filter(Boolean).join(" · ")],
+    [words.providers, (providers ?? []).map(({ name }) => name).join(", ")],
+    [words.keywords, (keywords ?? []).join(", ")],
+  ];
   const assets = Object.entries(collection.item_assets ?? {});
   return (
     <article class="page">
@@ -54,12 +64,7 @@ function One({ collection, count }: { collection: Collection; count: number }) {
       <p>{description}</p>
       <dl class="facts">
         <div><dt>{words.id}</dt><dd><code>{id}</code></dd></div>
-        <div><dt>{words.held}</dt><dd>{words.items(number(count))}</dd></div>
-        <div><dt>{words.time}</dt><dd>{day(from)} – {day(to) || words.today}</dd></div>
-        <div><dt>{words.place}</dt><dd>{extent.spatial.bbox[0]?.map((degrees) => degrees.toFixed(2)).join(", ")}</dd></div>
-        <div><dt>{words.license}</dt><dd>{license}{attribution ? ` · ${attribution}` : ""}</dd></div>
-        <div><dt>{words.providers}</dt><dd>{(providers ?? []).map(({ name }) => name).join(", ")}</dd></div>
-        <div><dt>{words.keywords}</dt><dd>{(keywords ?? []).join(", ")}</dd></div>
+        {facts.map(([name, value]) => value && <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}
       </dl>
       <p class="row">
         <a class="button" href={`#/explore?c=${encodeURIComponent(id)}`}>{words.explore}</a>
@@ -70,7 +75,7 @@ function One({ collection, count }: { collection: Collection; count: number }) {
         <div class="scroll" tabIndex={0} role="region" aria-label={words.assets}>
           <table>
             <caption>{words.assets}</caption>
-            <thead><tr>{words.columns.map((name) => <th key={name} scope="col">{name}</th>)}</tr></thead>
+            <thead><tr>{words.columns.map((name, column) => <th key={name} scope="col" class={column === PIXEL ? "num" : undefined}>{name}</th>)}</tr></thead>
             <tbody>
               {assets.map(([name, asset]) => (
                 <tr key={name}>

@@ -27,7 +27,7 @@ interface Props {
   bounds?: [number, number, number, number];
   /** `longitude,latitude,zoom` of a link: goes before the first bounds. */
   at?: string | null;
-  onMoved?: (at: string) => void;
+  onMoved?: (at: string, map: GlMap) => void;
   onReady?: (map: GlMap) => void;
   onClick?: (event: MapMouseEvent, map: GlMap) => void;
   class?: string;
@@ -70,12 +70,12 @@ export function MapView(props: Props) {
       setMap(made);
       latest.current.onReady?.(made);
     });
-    // Tells whoever looks from outside that all of the view is drawn.
-    made.on("idle", () => box.current?.setAttribute("data-idle", ""));
+    // Tells whoever looks from outside that all of the view is drawn; an empty map is idle, too, before there is content.
+    made.on("idle", () => shown.has(made) && box.current?.setAttribute("data-idle", ""));
     made.on("dataloading", () => box.current?.removeAttribute("data-idle"));
     made.on("moveend", () => {
       const { lng, lat } = made.getCenter();
-      latest.current.onMoved?.(`${lng.toFixed(5)},${lat.toFixed(5)},${made.getZoom().toFixed(2)}`);
+      latest.current.onMoved?.(`${lng.toFixed(5)},${lat.toFixed(5)},${made.getZoom().toFixed(2)}`, made);
     });
     made.on("click", (event) => latest.current.onClick?.(event, made));
     const stop = followView(made);

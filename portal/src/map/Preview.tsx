@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { type Picture, tileUrl } from "./imagery";
 
-/** Longer side of a preview in tiles; the zoom follows. */
+/** Longest that the longer side of a preview is in tiles; the zoom follows. */
 const TILES_ACROSS = 2;
 const WIDTH_PX = 264;
 const HEIGHT_PX_MAX = 220;
@@ -37,7 +37,7 @@ function world(lon: number, lat: number): [number, number] {
 export function tilesOf([west, south, east, north]: [number, number, number, number]) {
   const [[x0, y0], [x1, y1]] = [world(west, north), world(east, south)];
   const across = Math.max(x1 - x0, y1 - y0, 1e-9);
-  const z = Math.max(0, Math.min(ZOOM_MAX, Math.round(Math.log2(TILES_ACROSS / across))));
+  const z = Math.max(0, Math.min(ZOOM_MAX, Math.floor(Math.log2(TILES_ACROSS / across))));
   const scale = Math.min(WIDTH_PX / (x1 - x0), HEIGHT_PX_MAX / (y1 - y0));
   const size = scale / 2 ** z;
   const tiles = [];

@@ -1,21 +1,16 @@
 /** The parcels of a set on the map: vector tiles, or what lies in view where the server has none. */
 import type { FeatureCollection } from "geojson";
 import type { ExpressionSpecification, Map as GlMap } from "maplibre-gl";
-import { useEffect, useMemo, useState } from "preact/hooks";
-import { type Parcel, hasTiles, parcelPath, parcelsIn } from "../api/parcels";
+import { useMemo } from "preact/hooks";
+import { type Parcel, hasTiles, parcelPath } from "../api/parcels";
 import { address } from "../api/client";
 import { useLoad } from "../app/load";
 import { change } from "../app/route";
 import type { Theme } from "../app/theme";
-import { hectares } from "../app/words";
 import { type Content, MapView } from "../map/MapView";
-import { palettes } from "../map/palette";
+import { CROP_HUES, CROP_OPACITY, cropColour, palettes } from "../map/palette";
 import { texts } from "../texts";
 
-/** Most parcels of a view without tiles; more are said to be missing. */
-const IN_VIEW_MAX = 2000;
-/** Rows of the list beside the map. */
-const LISTED_MAX = 200;
 /** The layer within our vector tiles. */
 const TILE_LAYER = "parcels";
 const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
@@ -26,61 +21,33 @@ interface Props {
   query: URLSearchParams;
   parcel?: Parcel;
   bounds?: [number, number, number, number];
+  /** What is drawn where the server has no tiles. */
+  inView?: FeatureCollection;
+  /** Called with west, south, east and north of what is shown, and where that changes. */
+  onView: (bbox: number[]) => void;
 }
 
-export default function ParcelMap({ set, theme, query, parcel, bounds }: Props) {
+export default function ParcelMap({ set, theme, query, parcel, bounds, inView, onView }: Props) {
   const tiles = useLoad("tiles", hasTiles);
-  const [view, setView] = useState<string>();
-  const inView = useLoad(view ? `${set} ${view}` : null, (signal) => parcelsIn(set, view!.split(",").map(Number), IN_VIEW_MAX, signal));
-  const features = inView.value?.features ?? [];
-  const content = useMemo(() => parcelContent(set, tiles.value, inView.value, parcel, theme), [set, tiles.value, inView.value, parcel, theme]);
-  const [map, setMap] = useState<GlMap>();
-  const look = (of: GlMap) => setView(of.getBounds().toArray().flat().map((degrees) => degrees.toFixed(6)).join());
-  useEffect(() => {
-    if (map) look(map);
-  }, [map]);
+  const content = useMemo(() => parcelContent(set, tiles.value, inView, parcel, theme), [set, tiles.value, inView, parcel, theme]);
+  const look = (of: GlMap) => onView(of.getBounds().toArray().flat());
   return (
-    <>
-      <div class="stage-map">
-        <MapView
-          theme={theme}
-          label={texts.parcels.map}
-          content={content}
-          bounds={bounds}
-          at={query.get("at")}
-          onMoved={(at) => {
-            change({ at }, "replace");
-            if (map) look(map);
-          }}
-          onReady={setMap}
-          onClick={(event, of) => {
-            const [hit] = of.queryRenderedFeatures(event.point, { layers: ["parcels-fill"] });
-            if (hit) change({ id: String(hit.properties.id ?? hit.properties.parcel_id), t: null });
-          }}
-        />
-      </div>
-      <div class="results">
-        <div class="results-head">
-          <h2><span role="status">{features.length >= IN_VIEW_MAX ? texts.parcels.tooMany(IN_VIEW_MAX) : texts.parcels.inView(features.length)}</span></h2>
-        </div>
-        <div class="scroll" tabIndex={0} role="region" aria-label={texts.parcels.list}>
-          <table>
-            <thead>
-              <tr>{texts.parcels.columns.map((name) => <th key={name} scope="col">{name}</th>)}</tr>
-            </thead>
-            <tbody>
-              {features.slice(0, LISTED_MAX).map(({ id, properties }) => (
-                <tr key={String(id)} class={String(id) === query.get("id") ? "selected" : ""} onClick={() => change({ id: String(id), t: null })}>
-                  <td><button type="button" class="link">{String(id)}</button></td>
-                  <td>{properties.crop_name ?? properties.crop_code ?? ""}</td>
-                  <td class="num">{hectares(properties.area_m2)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      </div>
-    </>
+    <MapView
+      theme={theme}
+      label={texts.parcels.map}
+      content={content}
+      bounds={bounds}
+      at={query.get("at")}
+      onMoved={(at, of) => {
+        change({ at }, "replace");
+        look(of);
+      }}
+      onReady={look}
+      onClick={(event, of) => {
+        const [hit] = of.queryRenderedFeatures(event.point, { layers: ["parcels-fill"] });
+        if (hit) change({ id: String(hit.properties.id ?? hit.properties.parcel_id), t: null });
+      }}
+    />
   );
 }
 
@@ -93,7 +60,7 @@ function parcelContent(set: string, isTiled: boolean | undefined, inView: Featur
   return {
     sources: { [isTiled ? "parcel-tiles" : "parcels"]: source, parcel: { type: "geojson", data: parcel ?? NOTHING } },
     layers: [
-      { id: "parcels-fill", type: "fill", source: isTiled ? "parcel-tiles" : "parcels", ...layer, paint: { "fill-color": cropColour(theme), "fill-opacity": 0.55 } },
+      { id: "parcels-fill", type: "fill", source: isTiled ? "parcel-tiles" : "parcels", ...layer, paint: { "fill-color": colourOfCrop(theme), "fill-opacity": CROP_OPACITY } },
       // Above some zooms tiles have squares with how much lies in them instead.
       ...(isTiled ? [{ id: "cells", type: "fill" as const, source: "parcel-tiles", "source-layer": "cells", paint: { "fill-color": colours.parcel, "fill-opacity": 0.45 } }] : []),
       { id: "parcels-line", type: "line", source: isTiled ? "parcel-tiles" : "parcels", ...layer, paint: { "line-color": colours.parcel, "line-width": 0.8 } },
@@ -102,11 +69,10 @@ function parcelContent(set: string, isTiled: boolean | undefined, inView: Featur
   };
 }
 
-/** A colour per crop: its code gives a place on the circle of hues. */
-function cropColour(theme: Theme): ExpressionSpecification {
-  const lightness = theme === "dark" ? 38 : 68;
-  const hues = Array.from({ length: 12 }, (_, step) => `hsl(${step * 30} 38% ${lightness}%)`);
+/** [`cropStep`] as MapLibre says it. */
+function colourOfCrop(theme: Theme): ExpressionSpecification {
+  const hues = Array.from({ length: CROP_HUES }, (_, step) => cropColour(step, theme));
   const digits: ExpressionSpecification = ["to-number", ["get", "crop_code"], 0];
   const stops = hues.flatMap((colour, step) => (step === 0 ? [] : [step, colour]));
-  return ["step", ["%", ["*", digits, 7], 12], hues[0]!, ...stops] as ExpressionSpecification;
+  return ["step", ["%", ["*", digits, 7], CROP_HUES], hues[0]!, ...stops] as ExpressionSpecification;
 }

@@ -1,30 +1,45 @@
-/** What there is of one parcel. */
+/** What there is of one parcel: its season first, which needs its id alone. */
+import { useEffect } from "preact/hooks";
 import { type Parcel, type ParcelSet, parcelPath } from "../api/parcels";
 import { address } from "../api/client";
+import { Facts } from "../app/Facts";
 import { useLoad } from "../app/load";
 import { change } from "../app/route";
 import { hectares } from "../app/words";
 import { texts } from "../texts";
 import { Chips } from "./Chips";
 import { type Peer, peers, spreadOf } from "./peers";
-import { INDICES, season } from "./season";
+import { CLEAR_MIN, GAP_DAYS, INDICES, type Panel, season } from "./season";
 import { SeasonChart } from "./SeasonChart";
 
 const words = texts.parcels;
 /** Attributes that stand in the head. */
 const SAID = new Set(["id", "area_m2", "parcel_id"]);
 
-export function ParcelPage({ set, parcel, query }: { set: ParcelSet; parcel: Parcel; query: URLSearchParams }) {
-  const id = String(parcel.id);
+interface Props {
+  set: ParcelSet;
+  id: string;
+  /** Comes later than the id. */
+  parcel?: Parcel;
+  query: URLSearchParams;
+  /** Called when the chart is there, or why there is none. */
+  onSeason: () => void;
+}
+
+export function ParcelPage({ set, id, parcel, query, onSeason }: Props) {
   const version = `${set.name}@${set.version ?? 1}`;
   const index = INDICES.find((name) => name === query.get("index")) ?? "NDVI";
   const found = useLoad(`${version}/${id}/${index}`, (signal) => season(set, id, index, signal));
   const optical = found.value?.flatMap(({ lines }) => lines).find(({ isOptical }) => isOptical)?.collection;
-  const alike = useLoad(`${version}/${id}`, (signal) => peers(version, parcel, signal));
+  const isSettled = !found.isLoading || found.value !== undefined;
+  useEffect(() => {
+    if (isSettled) onSeason();
+  }, [isSettled]);
+  // Peers are many: the chart does not share the way with them.
+  const alike = useLoad(parcel && isSettled ? `${version}/${id}` : null, (signal) => peers(version, parcel!, signal));
   const ids = (alike.value ?? []).map((peer) => peer.id);
   const spread = useLoad(optical && ids.length > 0 ? `${index} ${ids.join()}` : null, (signal) => spreadOf(version, ids, optical!, index, signal));
-  const { properties } = parcel;
-  const facts = Object.entries(properties).filter(([name, value]) => !SAID.has(name) && value !== null && value !== "");
+  const properties = parcel?.properties ?? {};
   return (
     <article class="parcel">
       <h1>
@@ -40,7 +55,7 @@ export function ParcelPage({ set, parcel, query }: { set: ParcelSet; parcel: Par
             {INDICES.map((name) => <option key={name} value={name}>{name}</option>)}
           </select>
         </label>
-        <a class="quiet" href={address(parcelPath(version, id, "series"), { format: "csv" })}>{words.csv}</a>
+        <a href={address(parcelPath(version, id, "series"), { format: "csv" })}>{words.csv}</a>
       </div>
       {found.error && <p class="note error" role="alert">{found.error.message}</p>}
       {found.isLoading && !found.value && <p class="note">{texts.loading}</p>}
@@ -48,23 +63,28 @@ export function ParcelPage({ set, parcel, query }: { set: ParcelSet; parcel: Par
       {found.value && found.value.length > 0 && (
         <SeasonChart panels={found.value} spread={spread.value} chosen={query.get("t")} choose={(day) => change({ t: day }, "replace")} />
       )}
-      <p class="key">
-        <span class="mark seen" /> {words.key.clear} <span class="mark cloudy" /> {words.key.cloudy} <span class="mark gap" /> {words.key.gap} <span class="mark spread" /> {words.key.spread}
-      </p>
+      {found.value && found.value.length > 0 && <Key panels={found.value} hasSpread={spread.value !== undefined && spread.value.length > 0} />}
       <Chips set={version} id={id} query={query} />
       <Peers found={alike.value} error={alike.error} />
       <section>
         <h2>{words.attributes}</h2>
-        <dl>
-          {facts.map(([name, value]) => (
-            <div key={name}>
-              <dt>{name}</dt>
-              <dd>{String(value)}</dd>
-            </div>
-          ))}
-        </dl>
+        <Facts facts={properties} except={SAID} />
       </section>
     </article>
+  );
+}
+
+/** What the marks of the chart mean, those that are there. */
+function Key({ panels, hasSpread }: { panels: Panel[]; hasSpread: boolean }) {
+  const lines = panels.flatMap((panel) => panel.lines);
+  return (
+    <p class="key">
+      <span class="mark seen" /> {words.key.clear}
+      {lines.some(({ points }) => points.some(({ clear }) => clear < CLEAR_MIN)) && <><span class="mark cloudy" /> {words.key.cloudy}</>}
+      {panels.some(({ gaps }) => gaps.length > 0) && <><span class="mark gap" /> {words.key.gap(GAP_DAYS)}</>}
+      {hasSpread && <><span class="mark spread" /> {words.key.spread}</>}
+      {lines.some(({ isOptical }) => !isOptical) && <><br />{words.key.orbits}</>}
+    </p>
   );
 }
 

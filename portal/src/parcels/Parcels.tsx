@@ -1,6 +1,5 @@
 /** Parcels: find one, read its season, look at its pictures, compare it with its like. */
-import { Suspense, lazy } from "preact/compat";
-import { useMemo } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { parcel as fetchParcel, parcelSet, parcelSets } from "../api/parcels";
 import { useLoad } from "../app/load";
 import { change } from "../app/route";
@@ -9,20 +8,24 @@ import { number } from "../app/words";
 import { bboxOf } from "../search/place";
 import { texts } from "../texts";
 import { ParcelPage } from "./ParcelPage";
+import { ParcelsInView } from "./ParcelsInView";
 
-// The map is the largest part by far: the chart does not wait for it.
-const ParcelMap = lazy(() => import("./ParcelMap"));
 const words = texts.parcels;
 
 export default function Parcels({ query, theme }: { query: URLSearchParams; theme: Theme }) {
   const sets = useLoad("sets", parcelSets);
   const name = query.get("set") ?? sets.value?.[0]?.name ?? null;
-  const set = useLoad(name, (signal) => parcelSet(name!, signal));
+  const asked = useLoad(name, (signal) => parcelSet(name!, signal));
+  // Not the set before, while another is fetched.
+  const set = asked.value?.name === name?.split("@")[0] ? asked.value : undefined;
+  const version = set && `${set.name}@${set.version ?? 1}`;
   const id = query.get("id");
-  const version = set.value && `${set.value.name}@${set.value.version ?? 1}`;
-  const parcel = useLoad(version && id ? `${version}/${id}` : null, (signal) => fetchParcel(version!, id!, signal));
+  const parcel = useLoad(name && id ? `${name}/${id}` : null, (signal) => fetchParcel(name!, id!, signal));
+  const error = asked.error ?? parcel.error;
+  // The parcel whose chart is there.
+  const [charted, setCharted] = useState<string>();
   const shown = parcel.value && String(parcel.value.id) === id ? parcel.value : undefined;
-  const whole = set.value?.versions.find(({ number: of }) => of === set.value?.version)?.bbox;
+  const whole = set?.versions.find(({ number: of }) => of === set.version)?.bbox;
   const bounds = useMemo(() => (shown ? bboxOf(shown.geometry) : whole), [shown, whole?.join()]);
   if (sets.error) return <p class="note pad error" role="alert">{sets.error.message}</p>;
   if (sets.value?.length === 0) return <Empty />;
@@ -47,13 +50,13 @@ export default function Parcels({ query, theme }: { query: URLSearchParams; them
           <button type="submit" class="main">{words.go}</button>
         </form>
         <div class="panel" id="parcel">
-          {parcel.error && <p class="note error" role="alert">{parcel.error.message}</p>}
+          {error && <p class="note error" role="alert">{error.message}</p>}
           {!id && <p class="note">{words.choose}</p>}
-          {shown && set.value && <ParcelPage key={id} set={set.value} parcel={shown} query={query} />}
+          {set && id && !error && <ParcelPage key={id} set={set} id={id} parcel={shown} query={query} onSeason={() => setCharted(id)} />}
         </div>
       </section>
       <section class="stage" aria-label={words.map}>
-        <Suspense fallback={null}>{version && <ParcelMap key={version} set={version} theme={theme} query={query} parcel={shown} bounds={bounds} />}</Suspense>
+        {version && <ParcelsInView key={version} set={version} theme={theme} query={query} parcel={shown} bounds={bounds} isAwaited={id !== null && id !== charted && !error} />}
       </section>
     </div>
   );

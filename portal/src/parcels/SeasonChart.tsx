@@ -1,6 +1,7 @@
 /** The season of a parcel: panels over one axis of time; arrows go from date to date. */
 import { useMemo, useState } from "preact/hooks";
 import { extent, linear, months, ticks } from "../chart/axis";
+import { placeNames } from "../chart/legend";
 import { useWidth } from "../chart/width";
 import { texts } from "../texts";
 import type { Spread } from "./peers";
@@ -10,9 +11,11 @@ const HEIGHT_PX = 132;
 const LEFT_PX = 40;
 const RIGHT_PX = 8;
 const TOP_PX = 18;
+/** Height of a row of names. */
+const ROW_PX = 14;
 const AXIS_PX = 20;
 /** Space for the name of a month. */
-const MONTH_PX = 46;
+const MONTH_PX = 54;
 /** Series colours that style.css has. */
 const COLOURS = 6;
 
@@ -69,7 +72,7 @@ export function SeasonChart({ panels, spread, chosen, choose }: Props) {
           ))}
         <g class="axis" transform={`translate(0 ${panels.length * HEIGHT_PX})`}>
           {months(x.domain, Math.max(2, Math.floor(width / MONTH_PX))).map(({ at: month, name }) => (
-            <text key={month} x={x(month)} y={14} text-anchor="start">{name}</text>
+            <text key={month} x={x(month)} y={14} text-anchor={x(month) > width - MONTH_PX / 2 ? "end" : "start"}>{name}</text>
           ))}
         </g>
         {shown && <line class="cursor" x1={x(shown[1])} x2={x(shown[1])} y1={TOP_PX} y2={height - AXIS_PX} />}
@@ -80,13 +83,17 @@ export function SeasonChart({ panels, spread, chosen, choose }: Props) {
 }
 
 function PanelMarks({ panel, x, right, spread, day }: { panel: Panel; x: ReturnType<typeof linear>; right: number; spread?: Spread[]; day?: string }) {
+  const title = panel.unit ? `${panel.title} (${panel.unit})` : panel.title;
+  // A line by itself needs no name beside the title.
+  const names = panel.lines.length > 1 ? placeNames(title, panel.lines.map(({ name }) => name), right - LEFT_PX) : [];
+  const top = TOP_PX + Math.max(0, ...names.map(({ row }) => row)) * ROW_PX;
   const values = panel.lines.flatMap(({ points }) => points.map(({ value }) => value));
-  const y = linear(extent([...values, ...(spread ?? []).flatMap(({ low, high }) => [low, high])], 0.06), [HEIGHT_PX - 6, TOP_PX]);
+  const y = linear(extent([...values, ...(spread ?? []).flatMap(({ low, high }) => [low, high])], 0.06), [HEIGHT_PX - 6, top]);
   const band = spread && [...spread.map(({ at: date, high }) => [x(date), y(high)]), ...[...spread].reverse().map(({ at: date, low }) => [x(date), y(low)])];
   return (
     <>
       {panel.gaps.map(({ from, to }) => (
-        <rect key={from} class="gap" x={x(from)} width={x(to) - x(from)} y={TOP_PX} height={HEIGHT_PX - TOP_PX - 6}>
+        <rect key={from} class="gap" x={x(from)} width={x(to) - x(from)} y={top} height={HEIGHT_PX - top - 6}>
           <title>{texts.parcels.gap(Math.round((to - from) / 86_400_000))}</title>
         </rect>
       ))}
@@ -101,8 +108,10 @@ function PanelMarks({ panel, x, right, spread, day }: { panel: Panel; x: ReturnT
         <LineMarks key={line.name} line={line} colour={index % COLOURS} x={x} y={y} day={day} />
       ))}
       <text class="panel-title" x={LEFT_PX} y={11}>
-        {panel.title} {panel.unit && `(${panel.unit})`}
-        {panel.lines.length > 1 && panel.lines.map((line, index) => <tspan key={line.name} class={`text-${index % COLOURS}`} dx="10">● {line.name}</tspan>)}
+        {title}
+        {names.map(({ index, left, row }) => (
+          <tspan key={index} class={`text-${index % COLOURS}`} x={LEFT_PX + left} y={11 + row * ROW_PX}>● {panel.lines[index]!.name}</tspan>
+        ))}
       </text>
     </>
   );

@@ -56,13 +56,13 @@ function newest(tables: Table[]): Table[] {
 async function panelsOf(set: string, id: string, table: Table, index: string, signal: AbortSignal): Promise<Panel[]> {
   const { collection, profile } = table;
   const columns = "datetime,band,mean,clear,relative_orbit,orbit_state,item_id";
-  const { columns: rows } = await series(set, id, { collection, profile, columns }, signal);
+  const [{ columns: rows }, classes] = await Promise.all([
+    series(set, id, { collection, profile, columns }, signal),
+    table.options.classes ? series(set, id, { collection, profile, table: "classes" }, signal) : undefined,
+  ]);
   const bands = [...new Set(rows.band as string[])];
   if (bands.includes("B04") && bands.includes("B08")) {
-    const [found, classes] = await Promise.all([
-      series(set, id, { collection, profile, expr: index }, signal),
-      table.options.classes ? series(set, id, { collection, profile, table: "classes" }, signal) : undefined,
-    ]);
+    const found = await series(set, id, { collection, profile, expr: index }, signal);
     const points = observations(found.columns, "value", classes && clearShares(classes.columns));
     const line = { name: index, collection, isOptical: true, points };
     return [{ title: index, unit: "", lines: [line], gaps: gaps(points) }];

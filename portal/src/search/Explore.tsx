@@ -3,6 +3,7 @@ import type { Map as GlMap } from "maplibre-gl";
 import { Suspense, lazy } from "preact/compat";
 import { useMemo, useState } from "preact/hooks";
 import { aggregate, collections, item as fetchItem, search } from "../api/stac";
+import { useLater } from "../app/later";
 import { useLoad } from "../app/load";
 import { change } from "../app/route";
 import type { Theme } from "../app/theme";
@@ -17,7 +18,7 @@ import { hasQuestion, isHeld, pageBody } from "./question";
 import { ResultTable } from "./ResultTable";
 import { SearchForm } from "./SearchForm";
 
-// The map is the largest part by far: the list does not wait for it.
+// The map is the largest part by far, and keeps the browser busy while it starts: the list comes first.
 const ResultMap = lazy(() => import("./ResultMap"));
 const TABS = ["search", "layers", "basket"] as const;
 
@@ -28,10 +29,17 @@ export default function Explore({ query, theme }: { query: URLSearchParams; them
   const drawn = useLoad("layers", tileLayers);
   const [map, setMap] = useState<GlMap>();
   const tab = TABS.find((name) => name === query.get("tab")) ?? "search";
+  // On a narrow screen a link to a search begins with what it finds.
+  const [isFolded, setFolded] = useState(hasQuestion(query) && !query.has("tab"));
+  const openTab = (name: (typeof TABS)[number]) => {
+    setFolded(false);
+    change({ tab: name === "search" ? null : name }, "replace");
+  };
   const basket = useMemo(() => readBasket(query.get("basket")), [query.get("basket")]);
 
   const body = JSON.stringify(pageBody(query, query.get("page") ?? undefined));
   const found = useLoad(hasQuestion(query) ? body : null, (signal) => search(JSON.parse(body), signal));
+  const isMapWanted = useLater(!found.isLoading);
   const held = query.get("held");
   const items = useMemo(() => {
     const all = found.value?.features ?? [];
@@ -62,13 +70,13 @@ export default function Explore({ query, theme }: { query: URLSearchParams; them
       <section class="side" aria-label={texts.explore.tools}>
         <div class="tabs" role="tablist">
           {TABS.map((name) => (
-            <button key={name} type="button" role="tab" id={`tab-${name}`} aria-selected={name === tab} aria-controls="tab-panel" onClick={() => change({ tab: name === "search" ? null : name }, "replace")}>
+            <button key={name} type="button" role="tab" id={`tab-${name}`} aria-selected={name === tab} aria-controls="tab-panel" onClick={() => openTab(name)}>
               {texts.explore.tab[name]}
               {name === "basket" && basket.length > 0 ? <span class="count">{basket.length}</span> : null}
             </button>
           ))}
         </div>
-        <div class="panel" role="tabpanel" id="tab-panel" aria-labelledby={`tab-${tab}`} tabIndex={-1}>
+        <div class={isFolded ? "panel folded" : "panel"} role="tabpanel" id="tab-panel" aria-labelledby={`tab-${tab}`} tabIndex={-1}>
           {tab === "search" && <SearchForm query={query} collections={known.value ?? []} held={counts} map={map} theme={theme} />}
           {tab === "layers" && <LayerPanel query={query} layers={drawn.value} isKnown={!drawn.isLoading} />}
           {tab === "basket" && <Basket chosen={basket} remove={toggle} />}
@@ -77,7 +85,7 @@ export default function Explore({ query, theme }: { query: URLSearchParams; them
       <section class="stage" aria-label={texts.explore.results}>
         <div class="stage-map">
           <Suspense fallback={null}>
-            <ResultMap query={query} theme={theme} items={items} selected={item} place={place} bounds={bounds} hasPictures={drawn.value !== undefined} onReady={setMap} />
+            {isMapWanted && <ResultMap query={query} theme={theme} items={items} selected={item} place={place} bounds={bounds} hasPictures={drawn.value !== undefined} onReady={setMap} />}
           </Suspense>
           {item && <ItemCard item={item} isInBasket={basket.some((one) => key(one) === chosen)} toggle={toggle} hasPictures={drawn.value !== undefined} />}
         </div>

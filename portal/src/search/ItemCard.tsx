@@ -1,5 +1,6 @@
 /** One item: preview, what is said of it, its assets. */
 import type { Item } from "../api/stac";
+import { Facts } from "../app/Facts";
 import { change } from "../app/route";
 import { bytes, day, percent, time } from "../app/words";
 import { itemLayer } from "../map/imagery";
@@ -23,7 +24,6 @@ interface Props {
 export function ItemCard({ item, isInBasket, toggle, hasPictures }: Props) {
   const { properties } = item;
   const layer = itemLayer(item.collection, item.id);
-  const facts = Object.entries(properties).filter(([name, value]) => !SAID.has(name) && value !== null && typeof value !== "object");
   return (
     <aside class="card" aria-label={words.title}>
       <div class="card-head">
@@ -50,14 +50,7 @@ export function ItemCard({ item, isInBasket, toggle, hasPictures }: Props) {
       </details>
       <details>
         <summary>{words.properties}</summary>
-        <dl>
-          {facts.map(([name, value]) => (
-            <div key={name}>
-              <dt>{name}</dt>
-              <dd>{String(value)}</dd>
-            </div>
-          ))}
-        </dl>
+        <Facts facts={properties} except={SAID} />
       </details>
     </aside>
   );

@@ -78,6 +78,11 @@ function withPicture(vectors: Content, picture: Picture | undefined): Content {
   if (!picture) return vectors;
   return {
     sources: { ...vectors.sources, [`picture ${tileUrl(picture)}`]: { type: "raster", tiles: [tileUrl(picture)], tileSize: TILE_PX } },
-    layers: [{ id: "picture", type: "raster", source: `picture ${tileUrl(picture)}`, paint: { "raster-fade-duration": 0, "raster-resampling": "nearest" } }, ...vectors.layers],
+    // The colour of footprints would tint the picture; a click still finds them.
+    layers: [{ id: "picture", type: "raster", source: `picture ${tileUrl(picture)}`, paint: { "raster-fade-duration": 0, "raster-resampling": "nearest" } }, ...vectors.layers.map(unfilled)],
   };
+}
+
+function unfilled(layer: Content["layers"][number]): Content["layers"][number] {
+  return layer.type === "fill" ? { ...layer, paint: { ...layer.paint, "fill-opacity": 0 } } : layer;
 }

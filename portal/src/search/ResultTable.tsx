@@ -18,6 +18,8 @@ interface Props {
 }
 
 const words = texts.explore.table;
+/** Columns of numbers, which stand to the right: clouds and size. */
+const NUMBERS = new Set([3, 5]);
 
 export function ResultTable({ query, found, items, basket, toggle, next, error }: Props) {
   const inBasket = new Set(basket.map(key));
@@ -53,8 +55,8 @@ export function ResultTable({ query, found, items, basket, toggle, next, error }
             <thead>
               <tr>
                 <th scope="col"><span class="hidden">{words.basket}</span></th>
-                {words.columns.map((name) => (
-                  <th key={name} scope="col">{name}</th>
+                {words.columns.map((name, column) => (
+                  <th key={name} scope="col" class={NUMBERS.has(column) ? "num" : undefined}>{name}</th>
                 ))}
               </tr>
             </thead>

@@ -4,9 +4,9 @@ import { aggregate } from "../api/stac";
 import { useLoad } from "../app/load";
 import { change } from "../app/route";
 import { day, number } from "../app/words";
-import { Bars } from "../chart/Bars";
+import { type Bar, Bars } from "../chart/Bars";
 import { texts } from "../texts";
-import { GAP_DAYS, barsOf, gapsOf, progressOf } from "./holdings";
+import { DAY_MS, GAP_DAYS, barsOf, gapsOf, progressOf } from "./holdings";
 
 const words = texts.system;
 /** Gaps that are listed. */
@@ -44,17 +44,17 @@ export default function System({ query }: { query: URLSearchParams }) {
         <Tile name={words.collections} value={number(collections.length)} />
         <Tile name={words.first} value={day(counts?.datetime_min?.value as string | undefined)} />
         <Tile name={words.last} value={day(counts?.datetime_max?.value as string | undefined)} />
-        {(counts?.platform_frequency?.buckets ?? []).map(({ key, frequency }) => <Tile key={key} name={key} value={number(frequency)} />)}
+        {(counts?.platform_frequency?.buckets ?? []).map(({ key, frequency }) => <Tile key={key} name={words.of(key)} value={number(frequency)} />)}
       </div>
       {overflow > 0 && <p class="note">{words.overflow(number(overflow))}</p>}
       <div class="two">
         <section>
           <h2>{words.sensed}</h2>
-          <Bars bars={barsOf(counts?.datetime_day_frequency)} label={words.sensed} countAxis={words.perPeriod} sumAxis={words.sum} />
+          <Products bars={barsOf(counts?.datetime_day_frequency)} label={words.sensed} />
         </section>
         <section>
           <h2>{words.ingested}</h2>
-          <Bars bars={barsOf(counts?.created_day_frequency)} label={words.ingested} countAxis={words.perPeriod} sumAxis={words.sum} />
+          <Products bars={barsOf(counts?.created_day_frequency)} label={words.ingested} />
         </section>
       </div>
       <div class="two">
@@ -72,6 +72,11 @@ export default function System({ query }: { query: URLSearchParams }) {
       </div>
     </div>
   );
+}
+
+function Products({ bars, label }: { bars: Bar[]; label: string }) {
+  const isMonthly = bars[0] !== undefined && bars[0].until - bars[0].from > DAY_MS;
+  return <Bars bars={bars} label={label} countAxis={isMonthly ? words.perMonth : words.perDay} sumAxis={words.sum} />;
 }
 
 function Tile({ name, value }: { name: string; value: string }) {
@@ -107,13 +112,14 @@ function Extraction({ chosen }: { chosen: string }) {
             <strong>{table.collection}</strong> <span class="dim">{words.table(set, table.profile.slice(0, 4), number(table.rows))}</span>
             <span class="dim"> · {words.done(months.filter(({ isDone }) => isDone).length, months.length)}</span>
           </p>
-          <ol class="months">
+          <ol class="months" aria-label={words.months}>
             {months.map(({ month, isDone }) => (
               <li key={month} class={isDone ? "done" : "open"} title={`${month}: ${isDone ? words.isDone : words.isOpen}`}>
                 <span class="hidden">{`${month}: ${isDone ? words.isDone : words.isOpen}`}</span>
               </li>
             ))}
           </ol>
+          {months.length > 0 && <p class="ends dim"><span>{months[0]!.month}</span> <span>{months[months.length - 1]!.month}</span></p>}
         </div>
       ))}
     </section>

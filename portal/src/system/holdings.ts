@@ -3,7 +3,7 @@ import type { Table } from "../api/parcels";
 import type { Aggregation } from "../api/stac";
 import type { Bar } from "../chart/Bars";
 
-const DAY_MS = 86_400_000;
+export const DAY_MS = 86_400_000;
 /** Days without an item that are listed as a gap. */
 export const GAP_DAYS = 14;
 /** Most days that get a bar each; beyond, bars are months. */

@@ -223,7 +223,10 @@ async fn import_set(home: &Context, folder: &Path) -> Result<()> {
         .word(folder.join("parcels.parquet"))
         .option("--name", SET)
         .option("--id", "parcel_id")
-        .option("--crop", "crop");
+        .option("--crop", "crop")
+        .option("--crop-name", "crop_name")
+        // They are nobody's: the portal shows them to whoever opens it.
+        .option("--visibility", "public");
     step.announce("importing parcels");
     import_parcels(home, &step.args::<ParcelArgs>()?).await?;
     Ok(())
