@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,6 +37,8 @@ def report(outcome) -> bool:
     print(f"{outcome.wall_s:.0f} s, {outcome.cpu_s:.0f} CPU s of the server, {outcome.cpu_s / outcome.requests * 1_000:.1f} ms a request")
     print(f"dearest answer asked for again by itself: {outcome.dearest[0]:.2f} CPU s for 4 Mi pixels or less: {outcome.dearest[1]}")
     print("memory by tenth, MiB: " + " ".join(f"{part.memory_mib:.0f}" for part in outcome.parts) + f"; last / second {outcome.growth():.3f}")
+    least = [part.memory_min_mib for part in outcome.parts]
+    print("least memory by tenth, MiB: " + " ".join(f"{mib:.0f}" for mib in least) + f"; last / second {least[-1] / least[1]:.3f}")
     print("open files after each tenth: " + " ".join(str(part.open_files) for part in outcome.parts))
     for kind, told in outcome.failures.items():
         print(f"WRONG {outcome.failed[kind]} x {kind}", *told, sep="\n    ")
@@ -66,8 +69,11 @@ def main() -> int:
             complete(archive, Client(server.url))
             if args.only is not None:
                 request = random_request(archive, args.seed, args.only)
-                reply = Client(server.url).send(request)
-                print(request, reply, fault_of(request, reply), sep="\n")
+                client, clock = Client(server.url), Soak(server.url, server.process.pid, archive, args.seed).clock
+                before = time.clock_gettime(clock)
+                reply = client.send(request)
+                cpu_s = time.clock_gettime(clock) - before
+                print(request, f"status {reply.status}, {reply.kind}, {len(reply.body)} bytes: {reply.body[:300]!r}", fault_of(request, reply), f"{cpu_s:.2f} CPU s", sep="\n")
                 return 0
             return 0 if report(Soak(server.url, server.process.pid, archive, args.seed, args.cpu_s).run(args.requests, tell)) else 1
 

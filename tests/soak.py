@@ -304,7 +304,10 @@ def twin_of(request: Request) -> Request:
 class Part:
     """What the process had during a part of the requests, and after them."""
 
+    #: Median, with what requests under way have.
     memory_mib: float
+    #: The least, when little was under way.
+    memory_min_mib: float
     open_files: int
 
 
@@ -353,7 +356,7 @@ class Soak:
                 thread.start()
             for thread in threads:
                 thread.join()
-            self.outcome.parts.append(Part(statistics.median(memory), self.open_files()))
+            self.outcome.parts.append(Part(statistics.median(memory), min(memory), self.open_files()))
             self.look_at_suspects()
             told(part, self.outcome)
         self.outcome.wall_s, self.outcome.cpu_s = time.monotonic() - start, time.clock_gettime(self.clock) - cpu
