@@ -26,7 +26,7 @@ export async function open(browser, hash, { width = 1280, height = 800, theme = 
   const page = await context.newPage();
   page.setDefaultTimeout(WAIT_MS);
   const faults = [];
-  page.on("pageerror", (error) => faults.push(`page error: ${error.message}`));
+  page.on("pageerror", (error) => faults.push(`page error: ${error.stack}`));
   page.on("console", (message) => message.type() === "error" && faults.push(`console: ${message.text()} ${message.location().url}`));
   page.on("request", (request) => {
     if (!request.url().startsWith(url) && !/^(blob|data):/.test(request.url())) faults.push(`left the server: ${request.url()}`);

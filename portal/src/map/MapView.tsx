@@ -49,7 +49,7 @@ export function MapView(props: Props) {
     if (!box.current) return;
     const made = new GlMap({
       container: box.current,
-      style: { version: 8, sources: {}, layers: [{ id: "ground", type: "background", paint: { "background-color": palettes[props.theme].ground } }] },
+      style: { version: 8, sources: {}, transition: { duration: 0 }, layers: [{ id: "ground", type: "background", paint: { "background-color": palettes[props.theme].ground } }] },
       bounds: props.bounds ?? [-25, 30, 45, 70],
       fitBoundsOptions: { padding: PADDING_PX, maxZoom: FIT_ZOOM_MAX },
       attributionControl: false,
@@ -115,23 +115,45 @@ function viewOf(at: string | null | undefined): { center: [number, number]; zoom
 /** What [`show`] put on each map; sources and layers of others, such as a drawing, are left alone. */
 const shown = new WeakMap<GlMap, Content>();
 
-/** Makes the map show the content: adds, replaces, takes away, and leaves what is the same. */
+/** Makes the map show the content: adds, changes, takes away, and leaves what is the same. */
 function show(map: GlMap, content: Content, theme: Theme): void {
   const before = shown.get(map) ?? { sources: {}, layers: [{ id: "ground", type: "background" }] };
   const after: Content = {
     sources: { ...backdropSources(map), ...content.sources },
     layers: [...backdropLayers(palettes[theme]), ...content.layers],
   };
-  const isLaidAnew = JSON.stringify(before.layers) !== JSON.stringify(after.layers);
-  if (isLaidAnew) for (const { id } of before.layers) map.removeLayer(id);
-  for (const id of Object.keys(before.sources)) {
-    if (!after.sources[id]) map.removeSource(id);
-  }
+  const staying = stayingLayers(before.layers, after.layers);
+  for (const { id } of before.layers) if (!staying.has(id)) map.removeLayer(id);
+  for (const id of Object.keys(before.sources)) if (!after.sources[id]) map.removeSource(id);
   for (const [id, source] of Object.entries(after.sources)) {
     const held = before.sources[id];
     if (!held) map.addSource(id, source);
     else if (source.type === "geojson" && held.type === "geojson" && source.data !== held.data) map.getSource<GeoJSONSource>(id)?.setData(source.data);
   }
-  if (isLaidAnew) for (const layer of after.layers) map.addLayer(layer);
+  // From the highest down; what others put on the map stays above.
+  let above = map.getLayersOrder().find((id) => !staying.has(id));
+  for (const layer of [...after.layers].reverse()) {
+    const held = staying.get(layer.id);
+    if (held) repaint(map, held, layer);
+    else map.addLayer(layer, above);
+    above = layer.id;
+  }
   shown.set(map, after);
+}
+
+/** Layers, as they were, that only need other colours and widths: one taken away and laid anew flickers. */
+function stayingLayers(before: LayerSpecification[], after: LayerSpecification[]): Map<string, LayerSpecification> {
+  const shape = (layer: LayerSpecification) => JSON.stringify({ ...layer, paint: undefined });
+  const shapes = new Set(after.map(shape));
+  const staying = before.filter((layer) => shapes.has(shape(layer)));
+  const ids = new Map(staying.map((layer) => [layer.id, layer]));
+  const isInOrder = after.filter(({ id }) => ids.has(id)).every(({ id }, index) => staying[index]?.id === id);
+  return isInOrder ? ids : new Map();
+}
+
+function repaint(map: GlMap, before: LayerSpecification, after: LayerSpecification): void {
+  const [old, paint] = [before.paint ?? {}, after.paint ?? {}] as Record<string, unknown>[];
+  for (const name of Object.keys({ ...old, ...paint })) {
+    if (JSON.stringify(old![name]) !== JSON.stringify(paint![name])) map.setPaintProperty(after.id, name as never, paint![name] as never);
+  }
 }
