@@ -139,9 +139,7 @@ fn paint_rgb(
         let colors = red.iter().zip(&*green).zip(&*blue);
         let colors = colors.map(|((red, green), blue)| [*red, *green, *blue]);
         if is_whole {
-            for (pixel, color) in line.chunks_exact_mut(3).zip(colors) {
-                pixel.copy_from_slice(&color);
-            }
+            put_colors(line, colors);
             continue;
         }
         for (index, (pixel, color)) in line.chunks_exact_mut(4).zip(colors).enumerate() {
@@ -162,6 +160,20 @@ fn paint_rgb(
             height,
             pixels,
         },
+    }
+}
+
+/// Puts colours behind each other, each with a byte too many, which the next one overwrites: four bytes
+/// are written at once.
+fn put_colors(line: &mut [u8], colors: impl Iterator<Item = [u8; 3]>) {
+    let last = line.len().saturating_sub(3);
+    for (number, [red, green, blue]) in colors.enumerate() {
+        let at = 3 * number;
+        if at < last {
+            line[at..at + 4].copy_from_slice(&[red, green, blue, 0]);
+        } else {
+            line[at..].copy_from_slice(&[red, green, blue]);
+        }
     }
 }
 
@@ -266,7 +278,8 @@ impl Curve {
     fn step(&self, value: f32) -> i32 {
         // Unlike `clamp`, these make 0 of what is no number.
         let step = ((value - self.low) * self.per_unit).max(0.0).min(self.last);
-        (step + 0.5) as i32
+        // SAFETY: from 0 to the steps of a range, which are few. `as` is not made in vectors everywhere.
+        unsafe { (step + 0.5).to_int_unchecked() }
     }
 }
 

@@ -19,15 +19,18 @@ struct Neighbours {
 #[inline(always)]
 pub(super) fn bilinear_row<T: Interpolate>(band: &Band<'_, T>, mut row: Row<'_, T>) {
     let mut done = 0;
-    // All four neighbours of all positions are there.
-    if band.width >= 2 && band.height >= 2 && band.holds(row.extent, 0.5) {
+    if band.width >= 2 && band.height >= 2 {
+        let is_held = band.holds(row.extent, 0.5);
         for lanes in row.lanes() {
-            let neighbours = Neighbours::new(band, &lanes);
             done += LANES;
-            if neighbours.are_valid(band) {
-                neighbours.mix(band, lanes.values);
-                lanes.is_valid.fill(true);
-                continue;
+            // All four neighbours of all positions are there; at the edge of the source, of some of a row.
+            if is_held || band.holds(lanes.extent(), 0.5) {
+                let neighbours = Neighbours::new(band, &lanes);
+                if neighbours.are_valid(band) {
+                    neighbours.mix(band, lanes.values);
+                    lanes.is_valid.fill(true);
+                    continue;
+                }
             }
             for lane in 0..LANES {
                 let (x, y) = (lanes.columns[lane], lanes.rows[lane]);

@@ -39,6 +39,19 @@ pub(crate) trait Interpolate: Sample {
     /// Returns the bilinear mix of four values (upper left, upper right, lower left, lower right) by
     /// shares in 0..=1.
     fn mix(corners: [Self; 4], share_x: f64, share_y: f64) -> Self;
+
+    /// Returns the value in single precision.
+    fn single(self) -> f32;
+
+    /// Returns `value`, a number, in this type: integers rounded half up and cut at the ends.
+    fn from_single(value: f32) -> Self;
+
+    /// Fills values with weighted means; false, with values of no meaning, where one has no mean.
+    fn weigh<C: Curve, const N: usize>(
+        kernels: &Kernels<N>,
+        band: &Band<'_, Self>,
+        values: &mut [Self; LANES],
+    ) -> bool;
 }
 
 /// Pairs that are loaded as one number and taken apart in vectors.
@@ -80,7 +93,7 @@ macro_rules! pair_as_array {
 }
 
 macro_rules! interpolate_integer {
-    ($mixed:ty, $whole:ident: $($type:ty, $pairs:ident!($($number:ty),+);)*) => {
+    ($mixed:ty, $whole:ident, $weigh:ident: $($type:ty, $pairs:ident!($($number:ty),+);)*) => {
         $(impl Interpolate for $type {
             $pairs!($($number),+);
 
@@ -96,6 +109,26 @@ macro_rules! interpolate_integer {
                 let (x, y) = (share_x as $mixed, share_y as $mixed);
                 let (upper, lower) = (a + (b - a) * x, c + (d - c) * x);
                 $whole((upper + (lower - upper) * y + 0.5).floor()) as $type
+            }
+
+            #[inline(always)]
+            fn single(self) -> f32 {
+                self as f32
+            }
+
+            #[inline(always)]
+            fn from_single(value: f32) -> Self {
+                let held = value.max(<$type>::MIN as f32).min(<$type>::MAX as f32);
+                $whole(((held + 0.5) as $mixed).floor()) as $type
+            }
+
+            #[inline(always)]
+            fn weigh<C: Curve, const N: usize>(
+                kernels: &Kernels<N>,
+                band: &Band<'_, Self>,
+                values: &mut [Self; LANES],
+            ) -> bool {
+                kernels.$weigh::<Self, C>(band, values)
             }
         })*
     };
@@ -136,18 +169,37 @@ macro_rules! interpolate_float {
                 let (upper, lower) = (a + (b - a) * share_x, c + (d - c) * share_x);
                 (upper + (lower - upper) * share_y) as $type
             }
+
+            #[inline(always)]
+            fn single(self) -> f32 {
+                self as f32
+            }
+
+            #[inline(always)]
+            fn from_single(value: f32) -> Self {
+                value as $type
+            }
+
+            #[inline(always)]
+            fn weigh<C: Curve, const N: usize>(
+                kernels: &Kernels<N>,
+                band: &Band<'_, Self>,
+                values: &mut [Self; LANES],
+            ) -> bool {
+                kernels.weigh_each::<Self, C>(band, values)
+            }
         })*
     };
 }
 
 // Single precision holds 16 bits and 8 of the fraction.
-interpolate_integer!(f32, narrow:
+interpolate_integer!(f32, narrow, weigh_narrow:
     u8, pair_as_number!(u8, u16);
     i8, pair_as_number!(i8, u16);
     u16, pair_as_number!(u16, u32);
     i16, pair_as_number!(i16, u32);
 );
-interpolate_integer!(f64, wide:
+interpolate_integer!(f64, wide, weigh_each:
     u32, pair_as_array!(u32);
     i32, pair_as_array!(i32);
     u64, pair_as_array!(u64);
@@ -226,13 +278,17 @@ impl<C: Curve> Interpolation<C> {
     ) {
         let mut weights = [Weights::default(), Weights::default()];
         let mut done = 0;
-        if N > 0 && band.holds(row.extent, 0.0) {
+        if N > 0 {
+            let is_held = band.holds(row.extent, 0.0);
             for lanes in row.lanes() {
-                let kernels = Kernels::<N>::new(self, band, &lanes);
                 done += LANES;
-                if kernels.are_valid(band) && kernels.weigh(self, band, lanes.values) {
-                    lanes.is_valid.fill(true);
-                    continue;
+                // At the edge of the source some of a row are held.
+                if is_held || band.holds(lanes.extent(), 0.0) {
+                    let kernels = Kernels::<N>::new(self, band, &lanes);
+                    if kernels.are_valid(band) && T::weigh::<C, N>(&kernels, band, lanes.values) {
+                        lanes.is_valid.fill(true);
+                        continue;
+                    }
                 }
                 for lane in 0..LANES {
                     let at = Point {
@@ -316,11 +372,13 @@ impl<C: Curve> Interpolation<C> {
 
 /// Kernels of `N` x `N` pixels around [`LANES`] positions: their upper left pixels, and how far the centres of these
 /// are from the position, in kernels of scale 1.
-struct Kernels<const N: usize> {
+pub(super) struct Kernels<const N: usize> {
     lefts: [i32; LANES],
     tops: [i32; LANES],
     across: [f64; LANES],
     down: [f64; LANES],
+    /// From pixel to pixel, in kernels of scale 1.
+    each: Point,
 }
 
 impl<const N: usize> Kernels<N> {
@@ -344,6 +402,10 @@ impl<const N: usize> Kernels<N> {
             tops: [0; LANES],
             across: [0.0; LANES],
             down: [0.0; LANES],
+            each: Point {
+                x: 1.0 / rule.scale.x,
+                y: 1.0 / rule.scale.y,
+            },
         };
         for lane in 0..LANES {
             let left = whole_px((at.columns[lane] - reach.x).ceil(), last.x);
@@ -371,24 +433,19 @@ impl<const N: usize> Kernels<N> {
         rows.len() <= MASK_KERNELS_MAX * N && band.is_valid_in(columns, rows)
     }
 
-    /// Fills values whose kernels are valid; false, with values of no meaning, where one has no mean.
+    /// Fills values whose kernels are valid one after the other; false where one has no mean.
     #[inline(always)]
-    fn weigh<T: Interpolate, C: Curve>(
+    fn weigh_each<T: Interpolate, C: Curve>(
         &self,
-        rule: &Interpolation<C>,
         band: &Band<'_, T>,
         values: &mut [T; LANES],
     ) -> bool {
-        let each = Point {
-            x: 1.0 / rule.scale.x,
-            y: 1.0 / rule.scale.y,
-        };
         let mut means = [0.0; LANES];
         for (lane, mean) in means.iter_mut().enumerate() {
             let (mut across, mut down) = ([0.0; N], [0.0; N]);
             for tap in 0..N {
-                across[tap] = C::weight(self.across[lane] + tap as f64 * each.x);
-                down[tap] = C::weight(self.down[lane] + tap as f64 * each.y);
+                across[tap] = C::weight(self.across[lane] + tap as f64 * self.each.x);
+                down[tap] = C::weight(self.down[lane] + tap as f64 * self.each.y);
             }
             let first = self.tops[lane] as usize * band.width + self.lefts[lane] as usize;
             *mean = mean_of_taps(band, first, &across, &down);
@@ -397,6 +454,59 @@ impl<const N: usize> Kernels<N> {
             *value = T::rounded(mean);
         }
         means.iter().fold(true, |all, mean| all & !mean.is_nan())
+    }
+
+    /// As [`Kernels::weigh_each`], all side by side, of integers of at most 16 bits: single precision holds them and
+    /// 8 bits of the fraction.
+    #[inline(always)]
+    fn weigh_narrow<T: Interpolate, C: Curve>(
+        &self,
+        band: &Band<'_, T>,
+        values: &mut [T; LANES],
+    ) -> bool {
+        const { assert!(N.is_multiple_of(2), "pixels are taken in pairs") };
+        let (mut across, mut down) = ([[0.0_f32; LANES]; N], [[0.0_f32; LANES]; N]);
+        let (mut weights_x, mut weights_y) = ([0.0_f32; LANES], [0.0_f32; LANES]);
+        for tap in 0..N {
+            let (step_x, step_y) = (tap as f64 * self.each.x, tap as f64 * self.each.y);
+            for lane in 0..LANES {
+                across[tap][lane] = C::weight((self.across[lane] + step_x) as f32);
+                down[tap][lane] = C::weight((self.down[lane] + step_y) as f32);
+                weights_x[lane] += across[tap][lane];
+                weights_y[lane] += down[tap][lane];
+            }
+        }
+        let width = band.width as i32;
+        let firsts: [i32; LANES] =
+            std::array::from_fn(|lane| self.tops[lane] * width + self.lefts[lane]);
+        let mut sums = [0.0_f32; LANES];
+        for (line, down) in down.iter().enumerate() {
+            let mut of_line = [0.0_f32; LANES];
+            for (pair, across) in across.as_chunks::<2>().0.iter().enumerate() {
+                let mut pairs = [T::Pair::default(); LANES];
+                for lane in 0..LANES {
+                    let from = firsts[lane] as usize + line * band.width + 2 * pair;
+                    // SAFETY: there are columns x rows values, and `new` leaves N columns and N rows from
+                    // each first pixel on.
+                    let two = unsafe { band.values.get_unchecked(from..from + 2) };
+                    pairs[lane] = T::pair(two);
+                }
+                for lane in 0..LANES {
+                    let [left, right] = T::split(pairs[lane]).map(T::single);
+                    of_line[lane] += left * across[0][lane] + right * across[1][lane];
+                }
+            }
+            for lane in 0..LANES {
+                sums[lane] += of_line[lane] * down[lane];
+            }
+        }
+        let mut is_sound = true;
+        for lane in 0..LANES {
+            let weight = weights_x[lane] * weights_y[lane];
+            is_sound &= weight > WEIGHT_MIN as f32;
+            values[lane] = T::from_single(sums[lane] / weight);
+        }
+        is_sound
     }
 }
 

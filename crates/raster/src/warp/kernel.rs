@@ -217,6 +217,15 @@ pub(super) struct RowLanes<'a, T> {
     pub is_valid: &'a mut [bool; LANES],
 }
 
+impl<T> RowLanes<'_, T> {
+    /// Returns left, top, right and bottom of the positions, NaN where one of them is.
+    #[inline(always)]
+    pub fn extent(&self) -> [f64; 4] {
+        let ([left, right], [top, bottom]) = (ends_of(self.columns), ends_of(self.rows));
+        [left, top, right, bottom]
+    }
+}
+
 impl<T> Row<'_, T> {
     /// Returns its pixels in groups of [`LANES`], without those left at the end.
     #[inline(always)]
