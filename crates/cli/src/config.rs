@@ -64,6 +64,8 @@ pub struct ServerConfig {
     pub base_url: Option<String>,
     /// Longest time until an answer begins, in seconds [default: 30].
     pub request_seconds_max: Option<u64>,
+    /// MiB of decoded blocks of images that are kept for maps [default: 256].
+    pub map_cache_mib: Option<u64>,
 }
 
 /// What every command works with.

@@ -32,6 +32,6 @@ pub use store::{
 pub use thread_watch::{ThreadTime, ThreadWatch};
 pub use tiff::{Compression, Interleave};
 pub use warp::{
-    BlockCache, ERROR_PX_DEFAULT, READ_BYTES_MAX, ReadOptions, WarpReader, WarpRows, read,
-    read_sharing, warp_spec,
+    BlockCache, Covered, ERROR_PX_DEFAULT, READ_BYTES_MAX, ReadOptions, WarpReader, WarpRows,
+    covered, read, read_sharing, warp_spec,
 };

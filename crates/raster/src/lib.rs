@@ -46,5 +46,5 @@ pub use style::{
 };
 pub use warp::{
     Cell, FootprintError, GridChoice, PixelShift, Places, Positions, Resampling, WarpSource,
-    default_grid, footprint, reach, source_window, warp,
+    covered, default_grid, footprint, reach, source_window, warp,
 };

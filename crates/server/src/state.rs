@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use crate::cbm::{CbmOptions, ChipFiles};
 use crate::error::Problem;
 use crate::links::{BaseUrl, BaseUrlError};
-use crate::map::{BLOCKS_BYTES_MAX, Findings, KnownRanges, OpenRasters, VALUES_AT_ONCE_MAX};
+use crate::map::{Findings, KnownRanges, OpenRasters, VALUES_AT_ONCE_MAX};
 use crate::metrics::Metrics;
 use crate::objects::Checksums;
 use crate::parcels::{Colorings, Holdings, Pyramids, Tables};
@@ -62,6 +62,8 @@ pub struct Limits {
     pub transaction_body_bytes_max: usize,
     /// Most requests that are worked on at once; more wait.
     pub requests_at_once_max: usize,
+    /// Most bytes of decoded blocks of images that are kept for maps.
+    pub map_cache_bytes_max: u64,
 }
 
 impl Default for Limits {
@@ -72,6 +74,7 @@ impl Default for Limits {
             search_body_bytes_max: 1 << 20,
             transaction_body_bytes_max: 10 << 20,
             requests_at_once_max: 256,
+            map_cache_bytes_max: 256 << 20,
         }
     }
 }
@@ -140,7 +143,7 @@ impl AppState {
             chips: Arc::default(),
             findings: Arc::default(),
             rasters: Arc::default(),
-            blocks: Arc::new(BlockCache::new(BLOCKS_BYTES_MAX)),
+            blocks: Arc::new(BlockCache::new(options.limits.map_cache_bytes_max)),
             ranges: Arc::default(),
             map_places: Arc::new(Semaphore::new(VALUES_AT_ONCE_MAX as usize)),
             limits: Arc::new(options.limits),

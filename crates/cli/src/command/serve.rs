@@ -18,7 +18,7 @@ const PORT_DEFAULT: u16 = 8080;
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 /// How often memory that nobody uses any more goes back to the system.
-const MEMORY_BACK_EVERY: Duration = Duration::from_secs(5);
+const MEMORY_BACK_EVERY: Duration = Duration::from_secs(1);
 
 /// Arguments of `swath serve`.
 #[derive(Debug, clap::Args)]
@@ -32,6 +32,9 @@ pub struct ServeArgs {
     /// How links begin, where a reverse proxy does not say so, such as https://eo.example.org
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
+    /// Decoded blocks of images that are kept for maps [default: 256]
+    #[arg(long, value_name = "MIB")]
+    map_cache: Option<u64>,
 }
 
 /// Runs the command until the program is asked to stop.
@@ -41,14 +44,16 @@ pub struct ServeArgs {
 pub async fn run(context: &Context, args: ServeArgs) -> Result<()> {
     keep_freed_memory();
     let settings = &context.server;
-    let limits = match settings.request_seconds_max {
-        Some(0) => return Err(UsageError("server.request_seconds_max: from 1".into()).into()),
-        Some(seconds) => Limits {
-            request_time_max: Duration::from_secs(seconds),
-            ..Limits::default()
-        },
-        None => Limits::default(),
-    };
+    let mut limits = Limits::default();
+    if let Some(seconds) = settings.request_seconds_max {
+        if seconds == 0 {
+            return Err(UsageError("server.request_seconds_max: from 1".into()).into());
+        }
+        limits.request_time_max = Duration::from_secs(seconds);
+    }
+    if let Some(mib) = args.map_cache.or(settings.map_cache_mib) {
+        limits.map_cache_bytes_max = mib.saturating_mul(1 << 20);
+    }
     let state = AppState::new(ServerOptions {
         catalog: context.catalog().await?,
         stores: Arc::new(context.named_stores()),

@@ -6,9 +6,11 @@
 //! 3. Their blocks are fetched and decoded, those of the last chunks kept (`kept`); the chunks
 //!    are warped on all threads.
 //!
-//! [`read`] does this for a whole grid, [`WarpRows`] strip by strip for the COG writer.
+//! [`read`] does this for a whole grid, [`WarpRows`] strip by strip for the COG writer. [`covered`] says which
+//! pixels a raster can fill before any of it is read.
 
 mod block_cache;
+mod covered;
 mod kept;
 mod level;
 mod options;
@@ -16,6 +18,7 @@ mod reader;
 mod rows;
 
 pub use block_cache::BlockCache;
+pub use covered::{Covered, covered};
 pub use options::{ERROR_PX_DEFAULT, READ_BYTES_MAX, ReadOptions};
 pub use reader::{WarpReader, read, read_sharing};
 pub use rows::{WarpRows, warp_spec};

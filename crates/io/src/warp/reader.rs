@@ -20,6 +20,8 @@ use crate::{IoError, compute};
 
 /// Columns and rows of a chunk of the target.
 const CHUNK_PX: u32 = 512;
+/// Pixels of a window whose positions take less time than handing the work to another thread does.
+const FEW_PX: u64 = 256 * 256;
 /// Source bytes that one chunk may need; larger ones are halved.
 const CHUNK_BYTES_MAX: u64 = 64 << 20;
 /// Source bytes of the chunks that are warped side by side.
@@ -265,32 +267,34 @@ impl WarpReader {
         let positions = self.positions.clone();
         let (level_size, resampling) = (self.level_size, self.resampling);
         let pixel_bytes = self.pixel_bytes();
-        let found = compute::run(move |_| {
-            let pieces = pieces(window);
-            let chunked = pieces.into_par_iter().map(|piece| {
-                let mut chunks = Vec::new();
-                let mut open = vec![piece];
-                while let Some(window) = open.pop() {
-                    let cells = positions.cells(window);
-                    let Some(source) = source_window(&cells, level_size, resampling) else {
-                        continue;
-                    };
-                    let bytes = source.len() * pixel_bytes;
-                    match halves(window) {
-                        Some(halves) if bytes > CHUNK_BYTES_MAX => open.extend(halves),
-                        None if bytes > PIXEL_BYTES_MAX => return Err(bytes),
-                        _ => chunks.push(Chunk {
-                            window,
-                            cells,
-                            source,
-                        }),
-                    }
+        let chunks_of = move |piece: Window| {
+            let mut chunks = Vec::new();
+            let mut open = vec![piece];
+            while let Some(window) = open.pop() {
+                let cells = positions.cells(window);
+                let Some(source) = source_window(&cells, level_size, resampling) else {
+                    continue;
+                };
+                let bytes = source.len() * pixel_bytes;
+                match halves(window) {
+                    Some(halves) if bytes > CHUNK_BYTES_MAX => open.extend(halves),
+                    None if bytes > PIXEL_BYTES_MAX => return Err(bytes),
+                    _ => chunks.push(Chunk {
+                        window,
+                        cells,
+                        source,
+                    }),
                 }
-                Ok(chunks)
-            });
-            chunked.collect::<Result<Vec<_>, u64>>()
-        })
-        .await;
+            }
+            Ok(chunks)
+        };
+        let found: Result<Vec<_>, u64> = match window.len() <= FEW_PX {
+            true => pieces(window).into_iter().map(chunks_of).collect(),
+            false => {
+                let work = move |_: &mut _| pieces(window).into_par_iter().map(chunks_of).collect();
+                compute::run(work).await
+            }
+        };
         let found = found.map_err(|bytes| {
             self.limit(format!(
                 "one pixel of the result needs {bytes} bytes of the source, more than the limit of {PIXEL_BYTES_MAX}; \
@@ -459,6 +463,9 @@ fn strips(window: Window, pixels_max: u64) -> Vec<Window> {
 }
 
 /// Returns the grid of a raster.
+///
+/// # Errors
+/// [`IoError::Raster`] where it has no CRS or transform.
 pub(super) fn source_geobox(raster: &GeoTiff) -> Result<GeoBox, IoError> {
     let crs = raster.crs().ok_or_else(|| {
         let reason = "it names no coordinate reference system; write one into it first";
@@ -472,7 +479,7 @@ pub(super) fn source_geobox(raster: &GeoTiff) -> Result<GeoBox, IoError> {
         .ok_or_else(|| wrong(raster, "it is empty".to_owned()))
 }
 
-fn wrong(raster: &GeoTiff, reason: String) -> IoError {
+pub(super) fn wrong(raster: &GeoTiff, reason: String) -> IoError {
     IoError::Raster {
         href: raster.href().to_owned(),
         reason,

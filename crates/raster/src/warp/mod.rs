@@ -2,7 +2,8 @@
 //!
 //! 1. [`Positions`] says where the centres of target pixels lie on the source grid: [`Cell`]s of
 //!    pixels whose positions are exact or interpolated within a stated bound.
-//!    [`reach`] says beforehand which pixels of a large target a small source can touch.
+//!    [`reach`] says beforehand which pixels of a large target a small source can touch, [`covered`] which
+//!    lie on it.
 //! 2. [`source_window`] is what of the source these cells need.
 //! 3. [`warp`] computes the values from the source pixels of that window.
 //!
@@ -13,6 +14,7 @@
 
 mod area;
 mod bilinear;
+mod covered;
 mod curve;
 mod footprint;
 mod interpolate;
@@ -23,6 +25,7 @@ mod reach;
 mod resampling;
 mod shift;
 
+pub use covered::covered;
 pub use footprint::{FootprintError, GridChoice, default_grid, footprint};
 pub use kernel::{WarpSource, source_window, warp};
 pub use positions::{Cell, Places, Positions};

@@ -11,7 +11,7 @@ use futures::future::try_join_all;
 use swath_access::Viewer;
 use swath_grid::{GeoBox, Window};
 use swath_raster::{
-    CompositeMethod, CompositeRule, INFRARED_BANDS, Mask, Pixels, RED_BANDS, Raster, RasterBand,
+    CompositeMethod, CompositeRule, INFRARED_BANDS, Mask, Pixels, RED_BANDS, RasterBand,
     Resampling, SCL_DROPPED, composite,
 };
 
@@ -19,7 +19,7 @@ use super::MapFailure;
 use super::bands::{ItemBand, find_band};
 use super::failure::shown;
 use super::layer::MapItem;
-use super::mosaic::{Mosaic, ValueKind, Wanted, read_item};
+use super::mosaic::{Mosaic, MosaicBands, ValueKind, Wanted, open_item};
 use super::selection::Selected;
 use crate::state::AppState;
 
@@ -183,10 +183,7 @@ pub(super) async fn read_composite(
         mask: Mask::from_flags(flags),
     });
     Ok(Mosaic {
-        raster: Some(Raster {
-            geobox: wanted.geobox.clone(),
-            bands: bands.collect(),
-        }),
+        bands: Some(MosaicBands::Made(bands.collect())),
         ids: items.iter().map(|item| item.id.clone()).collect(),
         ..Mosaic::default()
     })
@@ -369,7 +366,8 @@ impl Season<'_> {
                 ),
             })?);
         }
-        let read = read_item(self.state, self.viewer, self.selected, item, &bands, wanted).await?;
+        let opened = open_item(self.state, self.viewer, self.selected, item, &bands).await?;
+        let read = opened.read(self.state, wanted).await?;
         Ok(swath_io::compute::run(move |_| read.converted()).await)
     }
 }

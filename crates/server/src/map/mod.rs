@@ -30,7 +30,7 @@ pub(crate) use composite::CompositeChoice;
 pub(crate) use failure::MapFailure;
 pub(crate) use findings::Findings;
 pub(crate) use layer::{Layer, LayerBand, Legend, StyleInfo, layer, layers, tile_matrix_sets};
-pub(crate) use mosaic::{BLOCKS_BYTES_MAX, ReadRequest, VALUES_AT_ONCE_MAX, ValueKind, read_map};
+pub(crate) use mosaic::{ReadRequest, VALUES_AT_ONCE_MAX, ValueKind, read_map};
 pub(crate) use painting::KnownRanges;
 pub(crate) use rasters::OpenRasters;
 pub(crate) use render::prepare_map;

@@ -5,21 +5,19 @@ use std::sync::Arc;
 
 use futures::future::try_join_all;
 use swath_access::Viewer;
-use swath_grid::{GeoBox, Size, Window, bbox_of};
+use swath_grid::{GeoBox, Window, bbox_of};
 use swath_io::{GeoTiff, ReadOptions};
 use swath_raster::{DataType, Mask, Pixels, Raster, RasterBand, Resampling, Sample, for_pixels};
 
 use super::bands::{ItemBand, find_band};
 use super::composite::{CompositeChoice, read_composite};
 use super::failure::shown;
-use super::filling::{fill, gaps_of};
+use super::filling::Filling;
 use super::layer::{FoundLayer, MapItem};
 use super::selection::{MOSAIC_ITEMS_MAX, Selected, Sought, check_size, next_page, select};
 use super::{MapFailure, TimeChoice, rasters};
 use crate::state::AppState;
 
-/// Decoded blocks that are kept for all requests, in bytes.
-pub(crate) const BLOCKS_BYTES_MAX: u64 = 256 << 20;
 /// Most pixels, times bands, in work for all requests together; more wait.
 pub(crate) const VALUES_AT_ONCE_MAX: u32 = 128 << 20;
 
@@ -95,13 +93,16 @@ pub(crate) async fn read_map(
     };
     let mosaic = read_items(state, viewer, &selected, &wanted).await?;
     mosaic.check_whole()?;
-    let Some(raster) = mosaic.raster else {
+    let Some(bands) = mosaic.bands else {
         return Err(MapFailure::NothingThere {
             layer: shown(&request.layer),
         });
     };
     Ok(MapData {
-        raster,
+        raster: Raster {
+            geobox: request.geobox.clone(),
+            bands: swath_io::compute::run(move |_| bands.made()).await,
+        },
         names,
         items: mosaic.ids,
     })
@@ -144,11 +145,30 @@ pub(super) struct Wanted<'a> {
     pub(super) composite: Option<&'a CompositeChoice>,
 }
 
+/// Bands of a mosaic.
+#[derive(Debug)]
+pub(super) enum MosaicBands {
+    /// What was read of one item, which has every pixel.
+    Read(ReadItem),
+    /// As they are wanted.
+    Made(Vec<RasterBand>),
+}
+
+impl MosaicBands {
+    /// Returns them as they are wanted; work for a compute thread.
+    pub(super) fn made(self) -> Vec<RasterBand> {
+        match self {
+            Self::Read(read) => read.converted(),
+            Self::Made(bands) => bands,
+        }
+    }
+}
+
 /// What reading the items of a layer gave.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Mosaic {
     /// `None` where no item has any of the bands.
-    pub(super) raster: Option<Raster>,
+    pub(super) bands: Option<MosaicBands>,
     /// Ids of the items that gave pixels.
     pub(super) ids: Vec<String>,
     /// Items of further pages than the first that were read.
@@ -192,14 +212,19 @@ pub(super) async fn read_items(
     }
     let place = state.map_places.acquire_many(values).await;
     let _place = place.map_err(|error| MapFailure::internal(&error))?;
-    let mut filling = Filling::of(wanted.geobox.size());
-    filling
-        .add(state, viewer, selected, &selected.items, wanted)
-        .await?;
+    let mut filling = Filling::of(wanted.geobox);
+    let mut ids = Vec::new();
+    let reader = Reader {
+        state,
+        viewer,
+        selected,
+        wanted,
+    };
+    filling = reader.add(filling, &mut ids, &selected.items).await?;
     let mut rest = selected.rest.clone();
     let mut later: Vec<Arc<MapItem>> = Vec::new();
     let mut is_cut = false;
-    while let Some(gaps) = filling.gaps
+    while let Some(gaps) = filling.gaps()
         && let Some(search) = rest.take()
     {
         if selected.items.len() + later.len() >= MOSAIC_ITEMS_MAX {
@@ -212,80 +237,95 @@ pub(super) async fn read_items(
             break;
         };
         let (items, next) = next_page(state, viewer, &search, bbox).await?;
-        filling.add(state, viewer, selected, &items, wanted).await?;
+        filling = reader.add(filling, &mut ids, &items).await?;
         later.extend(items);
         rest = next;
     }
-    let geobox = wanted.geobox.clone();
+    let bands = match filling.is_patched() {
+        true => swath_io::compute::run(move |_| filling.finish()).await,
+        false => filling.finish(),
+    };
     Ok(Mosaic {
-        raster: filling.bands.map(|bands| Raster { geobox, bands }),
-        ids: filling.ids,
+        bands,
+        ids,
         later,
         is_cut,
     })
 }
 
-/// A mosaic that grows.
-#[derive(Debug)]
-struct Filling {
-    size: Size,
-    bands: Option<Vec<RasterBand>>,
-    ids: Vec<String>,
-    /// The rectangle around all pixels without values; `None` where there is none.
-    gaps: Option<Window>,
+/// What items are read with.
+#[derive(Debug, Clone, Copy)]
+struct Reader<'a> {
+    state: &'a AppState,
+    viewer: &'a Viewer,
+    selected: &'a Selected,
+    wanted: &'a Wanted<'a>,
 }
 
-impl Filling {
-    /// Returns a mosaic without values.
-    fn of(size: Size) -> Self {
-        Self {
-            size,
-            bands: None,
-            ids: Vec::new(),
-            gaps: Some(Window::full(size)),
-        }
-    }
-
-    /// Reads items until nothing is left to fill, each only around what is.
+impl Reader<'_> {
+    /// Reads items until nothing is left to fill, each only around the gaps that it covers.
     async fn add(
-        &mut self,
-        state: &AppState,
-        viewer: &Viewer,
-        selected: &Selected,
+        &self,
+        mut filling: Filling,
+        ids: &mut Vec<String>,
         items: &[Arc<MapItem>],
-        wanted: &Wanted<'_>,
-    ) -> Result<(), MapFailure> {
+    ) -> Result<Filling, MapFailure> {
         for item in items {
-            let Some(gaps) = self.gaps else {
+            if filling.gaps().is_none() {
                 break;
-            };
-            let bands = wanted.names.iter().map(|name| find_band(&item.bands, name));
+            }
+            let names = self.wanted.names.iter();
+            let bands = names.map(|name| find_band(&item.bands, name));
             let Some(bands) = bands.collect::<Option<Vec<&ItemBand>>>() else {
                 continue;
             };
-            let part = wanted.geobox.part(&gaps).ok_or_else(no_part)?;
+            let opened = open_item(self.state, self.viewer, self.selected, item, &bands).await?;
+            let window;
+            (filling, window) = wanted_of(filling, &opened).await?;
+            let Some(window) = window else {
+                continue;
+            };
+            let part = self.wanted.geobox.part(&window).ok_or_else(no_part)?;
             let wanted = Wanted {
                 geobox: &part,
-                ..*wanted
+                ..*self.wanted
             };
-            let read = read_item(state, viewer, selected, item, &bands, &wanted).await?;
-            let (before, size) = (self.bands.take(), self.size);
+            let read = opened.read(self.state, &wanted).await?;
+            let Some(read) = filling.take_whole(read) else {
+                ids.push(item.id.clone());
+                break;
+            };
             let filled = swath_io::compute::run(move |_| {
-                let (bands, has_more) = fill(before, size, gaps, read.converted());
-                let left = match has_more {
-                    true => gaps_of(&bands, size),
-                    false => Some(gaps),
-                };
-                (bands, has_more, left)
+                let has_more = filling.fill(window, read.converted());
+                (filling, has_more)
             });
-            let (bands, has_more, left) = filled.await;
-            (self.bands, self.gaps) = (Some(bands), left);
+            let has_more;
+            (filling, has_more) = filled.await;
             if has_more {
-                self.ids.push(item.id.clone());
+                ids.push(item.id.clone());
             }
         }
-        Ok(())
+        Ok(filling)
     }
+}
+
+/// Returns what of the mosaic is to be read of an item, by where its first raster lies.
+async fn wanted_of(
+    mut filling: Filling,
+    item: &OpenItem<'_>,
+) -> Result<(Filling, Option<Window>), MapFailure> {
+    if filling.is_new() {
+        let all = filling.gaps();
+        return Ok((filling, all));
+    }
+    let Some(raster) = item.rasters.first().map(|(raster, _)| raster.clone()) else {
+        return Ok((filling, None));
+    };
+    let found = swath_io::compute::run(move |_| {
+        let window = filling.wanted_of(&raster);
+        window.map(|window| (filling, window))
+    });
+    found.await.map_err(|error| MapFailure::of_io(&error))
 }
 
 fn no_part() -> MapFailure {
@@ -302,6 +342,12 @@ pub(super) struct ReadItem {
 }
 
 impl ReadItem {
+    /// True where every pixel of every band surely has a value.
+    pub(super) fn is_whole(&self) -> bool {
+        let mut bands = self.bands.iter();
+        self.nodata.is_none() && bands.all(|(band, _)| band.mask == Mask::All)
+    }
+
     /// Returns what was wanted of the bands; work for a compute thread.
     pub(super) fn converted(self) -> Vec<RasterBand> {
         let bands = self.bands.into_iter();
@@ -311,55 +357,83 @@ impl ReadItem {
     }
 }
 
-/// Reads the bands of one item, those of one raster together, several rasters at once.
-pub(super) async fn read_item(
+/// The rasters of one item that have wanted bands.
+#[derive(Debug)]
+pub(super) struct OpenItem<'a> {
+    item: &'a MapItem,
+    bands: &'a [&'a ItemBand],
+    /// Each with its own of the bands.
+    rasters: Vec<(Arc<GeoTiff>, Vec<&'a ItemBand>)>,
+}
+
+/// Opens the rasters of bands of one item, several at once.
+///
+/// # Errors
+/// Where one cannot be read.
+pub(super) async fn open_item<'a>(
     state: &AppState,
     viewer: &Viewer,
     selected: &Selected,
-    item: &MapItem,
-    bands: &[&ItemBand],
-    wanted: &Wanted<'_>,
-) -> Result<ReadItem, MapFailure> {
-    let mut hrefs: Vec<&str> = Vec::new();
+    item: &'a MapItem,
+    bands: &'a [&'a ItemBand],
+) -> Result<OpenItem<'a>, MapFailure> {
+    let mut by_href: Vec<Vec<&ItemBand>> = Vec::new();
     for band in bands {
-        if !hrefs.contains(&band.href.as_str()) {
-            hrefs.push(&band.href);
+        match by_href.iter_mut().find(|own| own[0].href == band.href) {
+            Some(own) => own.push(band),
+            None => by_href.push(vec![band]),
         }
     }
-    let reads = hrefs.iter().map(|href| {
-        let own = bands.iter().filter(move |band| band.href == **href);
-        let own: Vec<&ItemBand> = own.copied().collect();
-        async move {
-            let raster =
-                rasters::open(state, viewer, &selected.layer.resource, own[0], &item.etag).await?;
-            let positions: Vec<usize> = own.iter().map(|band| band.position).collect();
+    let opened = by_href.into_iter().map(|own| async move {
+        let resource = &selected.layer.resource;
+        let raster = rasters::open(state, viewer, resource, own[0], &item.etag).await?;
+        Ok::<_, MapFailure>((raster, own))
+    });
+    Ok(OpenItem {
+        item,
+        bands,
+        rasters: try_join_all(opened).await?,
+    })
+}
+
+impl OpenItem<'_> {
+    /// Reads the bands, those of one raster together, several rasters at once.
+    ///
+    /// # Errors
+    /// Where files cannot be read.
+    pub(super) async fn read(
+        &self,
+        state: &AppState,
+        wanted: &Wanted<'_>,
+    ) -> Result<ReadItem, MapFailure> {
+        let reads = self.rasters.iter().map(|(raster, own)| async move {
             let options = ReadOptions {
-                bands: positions,
+                bands: own.iter().map(|band| band.position).collect(),
                 resampling: wanted.resampling,
                 ..ReadOptions::default()
             };
-            let read =
-                swath_io::read_sharing(&state.blocks, &raster, wanted.geobox, &options).await;
+            let read = swath_io::read_sharing(&state.blocks, raster, wanted.geobox, &options).await;
             let read = read.map_err(|error| {
-                rasters::forget(state, own[0], &item.etag);
+                rasters::forget(state, own[0], &self.item.etag);
                 MapFailure::of_io(&error)
             })?;
-            let factors = own.iter().map(|band| factors_of(&raster, band));
+            let factors = own.iter().map(|band| factors_of(raster, band));
             Ok::<_, MapFailure>(read.bands.into_iter().zip(factors.collect::<Vec<_>>()))
-        }
-    });
-    let mut read = try_join_all(reads).await?;
-    // Of each raster they come in the order in which they are wanted.
-    let of_band = |band: &&ItemBand| {
-        let raster = hrefs.iter().position(|href| *href == band.href)?;
-        read[raster].next()
-    };
-    let in_order: Option<Vec<_>> = bands.iter().map(of_band).collect();
-    Ok(ReadItem {
-        bands: in_order.ok_or_else(|| MapFailure::internal(&"a band was not read"))?,
-        values: wanted.values,
-        nodata: wanted.nodata,
-    })
+        });
+        let mut read = try_join_all(reads).await?;
+        // Of each raster they come in the order in which they are wanted.
+        let of_band = |band: &&ItemBand| {
+            let mut rasters = self.rasters.iter();
+            let raster = rasters.position(|(_, own)| own[0].href == band.href)?;
+            read[raster].next()
+        };
+        let in_order: Option<Vec<_>> = self.bands.iter().map(of_band).collect();
+        Ok(ReadItem {
+            bands: in_order.ok_or_else(|| MapFailure::internal(&"a band was not read"))?,
+            values: wanted.values,
+            nodata: wanted.nodata,
+        })
+    }
 }
 
 /// Returns scale and offset of a band: those of the item, else those of the file.

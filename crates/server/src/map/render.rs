@@ -14,7 +14,9 @@ use swath_series::Expression;
 
 use super::failure::shown;
 use super::geotiff::encode_geotiff;
-use super::mosaic::{Mosaic, ValueKind, Wanted, check_bands, read_items, valid_in_all};
+use super::mosaic::{
+    Mosaic, MosaicBands, ValueKind, Wanted, check_bands, read_items, valid_in_all,
+};
 use super::selection::{Selected, Sought, check_size, etag_of, select};
 use super::styles::LayerStyle;
 use super::{Background, ImageFormat, MapFailure, MapImage, MapRequest, StyleChoice, rasters};
@@ -166,7 +168,7 @@ impl PreparedMap {
         Ok((image, mosaic.is_cut))
     }
 
-    /// Reads what the style's expressions are computed from; the mosaic has no raster any more.
+    /// Reads what the style's expressions are computed from; the mosaic has no bands any more.
     async fn read(
         &self,
         state: &AppState,
@@ -186,7 +188,7 @@ impl PreparedMap {
         let read = ReadBands {
             expressions: self.style.expressions.clone(),
             names,
-            bands: mosaic.raster.take().map(|raster| raster.bands),
+            bands: mosaic.bands.take(),
         };
         Ok((read, mosaic))
     }
@@ -278,7 +280,7 @@ struct ReadBands {
     /// Of the bands.
     names: Vec<String>,
     /// `None` where no item has any of them.
-    bands: Option<Vec<RasterBand>>,
+    bands: Option<MosaicBands>,
 }
 
 impl ReadBands {
@@ -290,6 +292,7 @@ impl ReadBands {
                 mask: Mask::None,
             };
         };
+        let bands = bands.made();
         let mut mask = valid_in_all(&bands);
         let mut columns: Vec<Vec<f32>> = bands.into_iter().map(column).collect();
         let len = columns.first().map_or(0, Vec::len);
