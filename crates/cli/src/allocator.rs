@@ -5,10 +5,10 @@ use std::time::Duration;
 
 /// Smallest piece of memory that comes from the system and goes back to it by itself, in bytes.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-const MAPPED_BYTES_MIN: i32 = 4 << 20;
+const MAPPED_BYTES_MIN: i32 = 1 << 20;
 /// Most free memory at the end of the heap between two times that it is given back, in bytes.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-const FREE_BYTES_MAX: i32 = 32 << 20;
+const FREE_BYTES_MAX: i32 = 16 << 20;
 
 /// Keeps the memory that threads free within reach of each other: with an arena for every thread,
 /// 100,000 parcels take half as much again, for no time won. Called before any thread is started.

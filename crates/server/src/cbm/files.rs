@@ -1,10 +1,11 @@
 //! Pictures that were cut out, kept until they are fetched.
 //!
 //! The clients fetch them without logging in: the path holds 128 random bits, which only who was
-//! allowed to see the image got. What is oldest goes first.
+//! allowed to see the image got. They go when clients had time to fetch them, the oldest first.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -15,6 +16,8 @@ use crate::error::Problem;
 use crate::links::path_segment;
 use crate::state::AppState;
 
+/// How long a picture is kept: clients fetch those of an answer one after the other.
+const KEPT_MAX: Duration = Duration::from_secs(15 * 60);
 /// Bytes of all pictures that are kept.
 const BYTES_MAX: usize = 256 << 20;
 /// Pictures that are kept.
@@ -37,6 +40,23 @@ struct ChipFile {
     key: String,
     kind: &'static str,
     bytes: Bytes,
+    since: Instant,
+}
+
+impl Files {
+    /// Drops what is too old or too much.
+    fn drop_old(&mut self) {
+        while let Some(oldest) = self.kept.front() {
+            let is_kept = self.bytes <= BYTES_MAX
+                && self.kept.len() <= FILES_MAX
+                && oldest.since.elapsed() <= KEPT_MAX;
+            if is_kept {
+                break;
+            }
+            self.bytes -= oldest.bytes.len();
+            self.kept.pop_front();
+        }
+    }
 }
 
 impl ChipFiles {
@@ -65,13 +85,9 @@ impl ChipFiles {
             key,
             kind,
             bytes: bytes.into(),
+            since: Instant::now(),
         });
-        while files.bytes > BYTES_MAX || files.kept.len() > FILES_MAX {
-            let Some(oldest) = files.kept.pop_front() else {
-                break;
-            };
-            files.bytes -= oldest.bytes.len();
-        }
+        files.drop_old();
         Ok(path)
     }
 
@@ -130,5 +146,23 @@ mod tests {
                 .keep("c.tif", "image/tiff", vec![1; 65 << 20])
                 .is_err()
         );
+    }
+
+    #[test]
+    fn pictures_that_nobody_fetched_in_time_go() {
+        let files = ChipFiles::default();
+        let key_of = |path: String| path.split('/').nth(3).expect("a key").to_owned();
+        let keep = |name| key_of(files.keep(name, "image/png", vec![1]).expect("a path"));
+        let first = keep("a.png");
+        {
+            let mut files = files.files.lock().expect("no panic");
+            let since = &mut files.kept[0].since;
+            *since = since
+                .checked_sub(KEPT_MAX + Duration::from_secs(1))
+                .expect("the machine runs that long, or the clock began earlier");
+        }
+        let second = keep("b.png");
+        assert!(files.get(&first).is_none());
+        assert!(files.get(&second).is_some());
     }
 }

@@ -17,8 +17,8 @@ use super::bands::ItemBand;
 use super::layer::{FoundLayer, MapItem};
 use super::selection::Selected;
 
-/// Most layers and selections that are kept.
-const FINDINGS_MAX: usize = 10_000;
+/// Most layers and selections that are kept: the views of some dozens of people. One takes a few kilobytes.
+const FINDINGS_MAX: usize = 2_000;
 /// Most bytes of all that is kept, as far as they are counted.
 const FINDINGS_BYTES_MAX: usize = 32 << 20;
 /// What JSON in memory takes of each byte of its text, about.
