@@ -3,12 +3,27 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-/// Smallest piece of memory that comes from the system and goes back to it by itself, in bytes.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-const MAPPED_BYTES_MIN: i32 = 1 << 20;
-/// Most free memory at the end of the heap between two times that it is given back, in bytes.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-const FREE_BYTES_MAX: i32 = 16 << 20;
+/// How much of what is freed is kept for what comes next.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Keeping {
+    /// Smallest piece of memory that comes from the system and goes back to it by itself, in bytes.
+    mapped_bytes_min: i32,
+    /// Most free memory at the end of the heap between two times that it is given back, in bytes.
+    free_bytes_max: i32,
+}
+
+impl Keeping {
+    /// For a server: tiles are smaller than what goes back, large pictures leave nothing behind.
+    pub(crate) const SERVER: Self = Self {
+        mapped_bytes_min: 1 << 20,
+        free_bytes_max: 16 << 20,
+    };
+    /// For work on whole rasters: blocks of a megabyte or two, one after the other.
+    pub(crate) const RASTERS: Self = Self {
+        mapped_bytes_min: 4 << 20,
+        free_bytes_max: 32 << 20,
+    };
+}
 
 /// Keeps the memory that threads free within reach of each other: with an arena for every thread,
 /// 100,000 parcels take half as much again, for no time won. Called before any thread is started.
@@ -40,13 +55,17 @@ pub(crate) async fn keep_memory_small(every: Duration) -> Infallible {
     }
 }
 
-/// Keeps what one request has freed for the next: by itself the allocator gives the buffers of each
+/// Keeps what one step has freed for the next: by itself the allocator gives the buffers of each
 /// picture back to the system, which hands the next one pages that must be cleared first.
-pub(crate) fn keep_freed_memory() {
+#[cfg_attr(
+    not(all(target_os = "linux", target_env = "gnu")),
+    allow(unused_variables, reason = "other allocators are left alone")
+)]
+pub(crate) fn keep_freed_memory(keeping: Keeping) {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: the call may be made by any thread at any time; it takes two numbers and changes a limit.
     unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_BYTES_MIN);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, FREE_BYTES_MAX);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, keeping.mapped_bytes_min);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, keeping.free_bytes_max);
     }
 }

@@ -20,6 +20,7 @@ use swath_raster::{
     can_hold,
 };
 
+use crate::allocator::{Keeping, keep_freed_memory};
 use crate::command::cog_args::CogArgs;
 use crate::command::extract::flat::{Narrowing, find_registered, parse_interval};
 use crate::command::grid_args::GridArgs;
@@ -81,6 +82,7 @@ pub struct CompositeArgs {
 /// Items that cannot be found or opened, a grid that cannot be; everything from reading to
 /// writing: then there is no target.
 pub async fn run(context: &Context, args: CompositeArgs) -> Result<()> {
+    keep_freed_memory(Keeping::RASTERS);
     args.cog.check_target(&args.output)?;
     if !(args.error >= 0.0 && args.error.is_finite()) {
         return Err(UsageError(format!("--error {} is no size of pixels", args.error)).into());

@@ -8,7 +8,7 @@ use anyhow::Result;
 use swath_access::Viewer;
 use swath_server::{AppState, Limits, Server, ServerOptions};
 
-use crate::allocator::{keep_freed_memory, keep_memory_small};
+use crate::allocator::{Keeping, keep_freed_memory, keep_memory_small};
 use crate::config::{Context, TABLES};
 use crate::error::UsageError;
 
@@ -42,7 +42,7 @@ pub struct ServeArgs {
 /// # Errors
 /// Where the catalogue cannot be opened, or the address not be bound.
 pub async fn run(context: &Context, args: ServeArgs) -> Result<()> {
-    keep_freed_memory();
+    keep_freed_memory(Keeping::SERVER);
     let settings = &context.server;
     let mut limits = Limits::default();
     if let Some(seconds) = settings.request_seconds_max {

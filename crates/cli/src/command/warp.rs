@@ -7,6 +7,7 @@ use swath_io::cog::{CogSpec, write_cog};
 use swath_io::{ERROR_PX_DEFAULT, ReadOptions, WarpRows, warp_spec};
 use swath_raster::Resampling;
 
+use crate::allocator::{Keeping, keep_freed_memory};
 use crate::command::cog_args::CogArgs;
 use crate::command::grid_args::GridArgs;
 use crate::config::Context;
@@ -39,6 +40,7 @@ pub struct WarpArgs {
 /// # Errors
 /// A grid that cannot be; everything from reading to writing: then there is no target.
 pub async fn run(context: &Context, args: WarpArgs) -> Result<()> {
+    keep_freed_memory(Keeping::RASTERS);
     args.cog.check_target(&args.target)?;
     if !(args.error >= 0.0 && args.error.is_finite()) {
         return Err(UsageError(format!("--error {} is no size of pixels", args.error)).into());
