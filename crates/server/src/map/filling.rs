@@ -1,5 +1,7 @@
 //! A mosaic that grows: its gaps, and what fills them.
 
+use std::collections::VecDeque;
+
 use swath_grid::{GeoBox, Size, Window};
 use swath_io::{Covered, GeoTiff, IoError, covered};
 use swath_raster::{Mask, Pixels, RasterBand, Sample, for_pixels};
@@ -8,6 +10,8 @@ use super::mosaic::{MosaicBands, ReadItem, valid_in_all};
 
 /// Pixels that are read around those that a raster can fill: its edge may lie a bit beside where it was reckoned.
 const MARGIN_PX: u32 = 2;
+/// Pixels of all footprints that are kept, as a multiple of those of the mosaic: each may cover all of it.
+const FOOTPRINTS_SHARE_MAX: u64 = 4;
 
 /// A mosaic on a grid, item by item.
 #[derive(Debug)]
@@ -23,7 +27,8 @@ pub(super) struct Filling {
     gaps: Option<Window>,
     /// Items that filled something.
     fills: usize,
-    footprints: Vec<Footprint>,
+    /// Those found last.
+    footprints: VecDeque<Footprint>,
 }
 
 /// Where the rasters of one grid lie, which the dates of a tile have in common.
@@ -46,7 +51,7 @@ impl Filling {
             lacking: Vec::new(),
             gaps: Some(Window::full(geobox.size())),
             fills: 0,
-            footprints: Vec::new(),
+            footprints: VecDeque::new(),
         }
     }
 
@@ -84,25 +89,36 @@ impl Filling {
             return Ok(self.gaps);
         };
         let known = self.footprints.iter().position(|known| known.grid == grid);
-        let footprint = match known {
-            Some(position) => &mut self.footprints[position],
-            None => {
-                let covered = covered(raster, &self.geobox)?;
-                let gaps = gaps_on(&covered, &self.lacking, self.geobox.size());
-                self.footprints.push(Footprint {
-                    grid,
-                    covered,
-                    gaps,
-                    fills: self.fills,
-                });
-                self.footprints.last_mut().expect("just added")
-            }
+        let Some(position) = known else {
+            let covered = covered(raster, &self.geobox)?;
+            let gaps = gaps_on(&covered, &self.lacking, self.geobox.size());
+            self.keep(Footprint {
+                grid,
+                covered,
+                gaps,
+                fills: self.fills,
+            });
+            return Ok(gaps);
         };
+        let footprint = &mut self.footprints[position];
         if footprint.fills != self.fills {
             footprint.gaps = gaps_on(&footprint.covered, &self.lacking, self.geobox.size());
             footprint.fills = self.fills;
         }
         Ok(footprint.gaps)
+    }
+
+    /// Keeps a footprint; forgets the oldest where all of them are too large: images need not have a grid in common.
+    fn keep(&mut self, footprint: Footprint) {
+        self.footprints.push_back(footprint);
+        let pixels_of = |one: &Footprint| one.covered.as_ref().map_or(0, |own| own.window.len());
+        let mut pixels: u64 = self.footprints.iter().map(pixels_of).sum();
+        let pixels_max = FOOTPRINTS_SHARE_MAX * Window::full(self.geobox.size()).len();
+        while pixels > pixels_max
+            && let Some(oldest) = self.footprints.pop_front()
+        {
+            pixels -= pixels_of(&oldest);
+        }
     }
 
     /// Puts the pixels of `over`, which is `window` of the mosaic, where the mosaic lacks values in a band and
@@ -281,7 +297,8 @@ mod tests {
     fn filling(width: u32, height: u32, first: Vec<RasterBand>) -> Filling {
         let mut filling = Filling::of(&grid(width, height));
         let whole = filling.gaps().expect("nothing is there yet");
-        assert!(filling.fill(whole, first));
+        let has_any = valid_in_all(&first) != Mask::None;
+        assert_eq!(filling.fill(whole, first), has_any);
         filling
     }
 
@@ -355,6 +372,31 @@ mod tests {
         lacking[6 * 40 + 12] = false;
         assert_eq!(gaps_on(&covered, &lacking, size), None);
         assert_eq!(gaps_on(&None, &lacking, size), None);
+    }
+
+    #[test]
+    fn footprints_of_many_grids_stay_few() {
+        let mut filling = filling(4, 4, vec![band(&[0; 16], &[false; 16])]);
+        for number in 1..=40 {
+            let window = Window {
+                col: 0,
+                row: 0,
+                width: 4,
+                height: 3,
+            };
+            filling.keep(Footprint {
+                grid: grid(number, 1),
+                covered: Some(Covered {
+                    window,
+                    flags: vec![true; 12],
+                }),
+                gaps: None,
+                fills: 0,
+            });
+        }
+        // 64 pixels hold five of 12.
+        assert_eq!(filling.footprints.len(), 5);
+        assert_eq!(filling.footprints[4].grid, grid(40, 1));
     }
 
     #[test]
