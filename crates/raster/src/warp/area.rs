@@ -7,9 +7,9 @@ use std::cmp::Ordering;
 
 use swath_grid::Point;
 
-use super::interpolate::Interpolate;
 use super::kernel::{Band, Row};
 use super::resampling::Resampling;
+use super::samples::Interpolate;
 use crate::Sample;
 
 /// Shares of a pixel below this are rounding.

@@ -1,7 +1,8 @@
 //! Bilinear interpolation between the four nearest pixels, where target pixels are not larger than those of the source.
 
-use super::interpolate::{Interpolate, WEIGHT_MIN};
+use super::interpolate::WEIGHT_MIN;
 use super::kernel::{Band, LANES, Row, RowLanes, whole_px};
+use super::samples::Interpolate;
 use crate::{Mask, Sample};
 
 /// Most rows of the source that are looked at for what is not valid, for neighbouring target pixels together.

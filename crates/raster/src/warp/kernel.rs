@@ -7,10 +7,11 @@ use swath_grid::{Point, Size, Window};
 use super::area::Area;
 use super::bilinear::bilinear_row;
 use super::curve::{Cubic, Linear};
-use super::interpolate::{Interpolate, Interpolation};
+use super::interpolate::Interpolation;
 use super::nearest::nearest;
 use super::positions::{Cell, Places};
 use super::resampling::Resampling;
+use super::samples::Interpolate;
 use crate::raster::RasterBand;
 use crate::{Mask, Pixels, Sample, for_pixels};
 

@@ -23,6 +23,7 @@ mod nearest;
 mod positions;
 mod reach;
 mod resampling;
+mod samples;
 mod shift;
 
 pub use covered::covered;
