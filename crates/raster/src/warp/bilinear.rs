@@ -6,7 +6,7 @@ use super::samples::Interpolate;
 use crate::{Mask, Sample};
 
 /// Most rows of the source that are looked at for what is not valid, for neighbouring target pixels together.
-const MASK_ROWS_MAX: i32 = 8;
+pub(super) const MASK_ROWS_MAX: i32 = 8;
 
 /// Neighbours of [`LANES`] positions: the upper left one, and the shares of those to the right and below.
 struct Neighbours {
@@ -117,7 +117,7 @@ impl Neighbours {
 
 /// One pixel, where neighbours may be missing or not valid.
 #[inline(always)]
-fn bilinear_pixel<T: Interpolate>(
+pub(super) fn bilinear_pixel<T: Interpolate>(
     band: &Band<'_, T>,
     x: f64,
     y: f64,

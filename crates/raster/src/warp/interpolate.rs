@@ -14,22 +14,22 @@ const WIDENED_FROM: f64 = 1.0 / 0.95;
 /// Weights that sum to less than this say nothing.
 pub(super) const WEIGHT_MIN: f64 = 1e-5;
 /// Rows of source pixels under neighbouring target pixels that are looked at together, in kernels.
-const MASK_KERNELS_MAX: usize = 4;
+pub(super) const MASK_KERNELS_MAX: usize = 4;
 /// Source pixels on a side that are weighed by loops of fixed length: bilinear kernels widened up to 2
 /// times, and to 3.
-const TAPS_FEW: usize = 4;
-const TAPS_MANY: usize = 6;
+pub(super) const TAPS_FEW: usize = 4;
+pub(super) const TAPS_MANY: usize = 6;
 
 /// Weighted means around positions.
 pub(super) struct Interpolation<C> {
     curve: PhantomData<C>,
     /// By how much the kernel is widened.
-    scale: Point,
+    pub(super) scale: Point,
 }
 
 /// Weights of the pixels `first..first + weights.len()` along one direction.
 #[derive(Default)]
-struct Weights {
+pub(super) struct Weights {
     first: usize,
     weights: Vec<f64>,
 }
@@ -69,16 +69,20 @@ impl<C: Curve> Interpolation<C> {
     /// Fills a row of target pixels.
     #[inline(always)]
     pub fn fill<T: Interpolate>(&self, band: &Band<'_, T>, row: Row<'_, T>) {
+        match self.taps_for(band) {
+            TAPS_FEW => self.weighted_row::<T, TAPS_FEW>(band, row),
+            TAPS_MANY => self.weighted_row::<T, TAPS_MANY>(band, row),
+            _ => self.weighted_row::<T, 0>(band, row),
+        }
+    }
+
+    /// Returns over how many pixels on a side a kernel is weighed, 0 for kernels of any size.
+    pub(super) fn taps_for<T>(&self, band: &Band<'_, T>) -> usize {
         // Pixels with a weight along a direction are never more than this.
         let reach = 2.0 * C::RADIUS * self.scale.x.max(self.scale.y);
         let held = band.width.min(band.height);
-        if reach <= TAPS_FEW as f64 && held >= TAPS_FEW {
-            self.weighted_row::<T, TAPS_FEW>(band, row);
-        } else if reach <= TAPS_MANY as f64 && held >= TAPS_MANY {
-            self.weighted_row::<T, TAPS_MANY>(band, row);
-        } else {
-            self.weighted_row::<T, 0>(band, row);
-        }
+        let fits = |taps: &usize| reach <= *taps as f64 && held >= *taps;
+        [TAPS_FEW, TAPS_MANY].into_iter().find(fits).unwrap_or(0)
     }
 
     /// Fills a row with weighted means: by loops over `N` x `N` pixels where `N` is not 0, and where
@@ -128,7 +132,7 @@ impl<C: Curve> Interpolation<C> {
     /// One pixel, where neighbours may be missing or not valid; not part of the loops in vectors, which are compiled
     /// for each type and processor.
     #[inline(never)]
-    fn weighted_pixel<T: Interpolate, const N: usize>(
+    pub(super) fn weighted_pixel<T: Interpolate, const N: usize>(
         &self,
         band: &Band<'_, T>,
         at: Point,
@@ -249,19 +253,6 @@ impl<const N: usize> Kernels<N> {
     /// Fills values whose kernels are valid; false, with values of no meaning, where one has no mean.
     #[inline(always)]
     fn weigh<T: Interpolate, C: Curve>(&self, band: &Band<'_, T>, values: &mut [T; LANES]) -> bool {
-        match T::IS_NARROW {
-            true => self.weigh_narrow::<T, C>(band, values),
-            false => self.weigh_each::<T, C>(band, values),
-        }
-    }
-
-    /// Fills values one after the other.
-    #[inline(always)]
-    fn weigh_each<T: Interpolate, C: Curve>(
-        &self,
-        band: &Band<'_, T>,
-        values: &mut [T; LANES],
-    ) -> bool {
         let mut means = [0.0; LANES];
         for (lane, mean) in means.iter_mut().enumerate() {
             let (mut across, mut down) = ([0.0; N], [0.0; N]);
@@ -276,58 +267,6 @@ impl<const N: usize> Kernels<N> {
             *value = T::rounded(mean);
         }
         means.iter().fold(true, |all, mean| all & !mean.is_nan())
-    }
-
-    /// Fills values side by side, in single precision.
-    #[inline(always)]
-    fn weigh_narrow<T: Interpolate, C: Curve>(
-        &self,
-        band: &Band<'_, T>,
-        values: &mut [T; LANES],
-    ) -> bool {
-        const { assert!(N.is_multiple_of(2), "pixels are taken in pairs") };
-        let (mut across, mut down) = ([[0.0_f32; LANES]; N], [[0.0_f32; LANES]; N]);
-        let (mut weights_x, mut weights_y) = ([0.0_f32; LANES], [0.0_f32; LANES]);
-        for tap in 0..N {
-            let (step_x, step_y) = (tap as f64 * self.each.x, tap as f64 * self.each.y);
-            for lane in 0..LANES {
-                across[tap][lane] = C::weight((self.across[lane] + step_x) as f32);
-                down[tap][lane] = C::weight((self.down[lane] + step_y) as f32);
-                weights_x[lane] += across[tap][lane];
-                weights_y[lane] += down[tap][lane];
-            }
-        }
-        let width = band.width as i32;
-        let firsts: [i32; LANES] =
-            std::array::from_fn(|lane| self.tops[lane] * width + self.lefts[lane]);
-        let mut sums = [0.0_f32; LANES];
-        for (line, down) in down.iter().enumerate() {
-            let mut of_line = [0.0_f32; LANES];
-            for (pair, across) in across.as_chunks::<2>().0.iter().enumerate() {
-                let mut pairs = [T::Pair::default(); LANES];
-                for lane in 0..LANES {
-                    let from = firsts[lane] as usize + line * band.width + 2 * pair;
-                    // SAFETY: there are columns x rows values, and `new` leaves N columns and N rows from
-                    // each first pixel on.
-                    let two = unsafe { band.values.get_unchecked(from..from + 2) };
-                    pairs[lane] = T::pair(two);
-                }
-                for lane in 0..LANES {
-                    let [left, right] = T::split(pairs[lane]).map(T::single);
-                    of_line[lane] += left * across[0][lane] + right * across[1][lane];
-                }
-            }
-            for lane in 0..LANES {
-                sums[lane] += of_line[lane] * down[lane];
-            }
-        }
-        let mut is_sound = true;
-        for lane in 0..LANES {
-            let weight = weights_x[lane] * weights_y[lane];
-            is_sound &= weight > WEIGHT_MIN as f32;
-            values[lane] = T::from_single(sums[lane] / weight);
-        }
-        is_sound
     }
 }
 
@@ -386,9 +325,10 @@ fn weighted<T: Sample>(band: &Band<'_, T>, across: &Weights, down: &Weights) -> 
 mod tests {
     use super::*;
     use crate::warp::kernel::Kernel;
+    use crate::warp::line::Line;
     use crate::warp::resampling::Resampling;
 
-    const SIDE: usize = 40;
+    const SIDE: usize = 200;
     const PIXELS: usize = LANES * 9 + 3;
 
     struct Noise(u64);
@@ -404,8 +344,16 @@ mod tests {
         }
     }
 
-    /// What `fill` makes of positions, beside what kernels of any size give for the same.
-    fn filled_and_general(kernel: &Kernel, mask: &Mask, margin: f64) -> [Vec<Option<u16>>; 2] {
+    /// What loops of fixed length make of positions, beside what kernels of any size give for the same: positions
+    /// anywhere, or on a line of that scale.
+    fn filled_and_general(
+        rule: Resampling,
+        scale: f64,
+        mask: &Mask,
+        margin: f64,
+        on_line: bool,
+    ) -> [Vec<Option<u16>>; 2] {
+        let kernel = Kernel::new(rule, Point { x: scale, y: scale });
         let mut noise = Noise(3);
         let values: Vec<u16> = (0..SIDE * SIDE)
             .map(|_| (noise.next() * 65_536.0) as u16)
@@ -418,11 +366,30 @@ mod tests {
             height: SIDE,
             edges: [0.0, 0.0, side, side],
         };
-        let mut places = || -> Vec<f64> {
-            let place = |_| margin + noise.next() * (side - 2.0 * margin);
-            (0..PIXELS).map(place).collect()
-        };
-        let (columns, rows) = (places(), places());
+        let mut place = || margin + noise.next() * (side - 2.0 * margin);
+        let (mut columns, mut rows): (Vec<f64>, Vec<f64>) =
+            (0..PIXELS).map(|_| (place(), place())).unzip();
+        let mut line = None;
+        if on_line {
+            // Turned to the left, from the right to the left where the place is odd.
+            let direction = if place() as i64 % 2 == 0 { 1.0 } else { -1.0 };
+            let step = Point {
+                x: 0.98 * direction * scale,
+                y: -0.17 * scale,
+            };
+            let start = Point {
+                x: side / 2.0 - direction * (side / 2.0 - margin),
+                y: side - margin - 0.2,
+            };
+            let own = Line { first: start, step };
+            for index in 0..PIXELS {
+                Point {
+                    x: columns[index],
+                    y: rows[index],
+                } = own.at(index);
+            }
+            line = Some(own);
+        }
         let run = |fill: &dyn Fn(Row<'_, u16>)| -> Vec<Option<u16>> {
             let (mut values, mut is_valid) = (vec![0; PIXELS], vec![false; PIXELS]);
             fill(Row {
@@ -438,8 +405,11 @@ mod tests {
                 .collect()
         };
         [
-            run(&|row| kernel.fill(&band, row)),
-            run(&|row| match kernel {
+            run(&|row| match &line {
+                Some(line) => assert!(kernel.fill_line(&band, line, row.values, row.is_valid)),
+                None => kernel.fill(&band, row),
+            }),
+            run(&|row| match &kernel {
                 Kernel::Bilinear(rule) => rule.weighted_row::<u16, 0>(&band, row),
                 Kernel::Cubic(rule) => rule.weighted_row::<u16, 0>(&band, row),
                 _ => panic!("a rule with weights"),
@@ -461,18 +431,21 @@ mod tests {
                     (Resampling::Cubic, 1.0),
                     (Resampling::Cubic, 1.4),
                 ] {
-                    let kernel = Kernel::new(rule, Point { x: scale, y: scale });
-                    let [filled, general] = filled_and_general(&kernel, &mask, margin);
-                    for (one, two) in filled.iter().zip(&general) {
-                        let is_same = match (one, two) {
-                            // Rounded from the two sides of a half.
-                            (Some(one), Some(two)) => one.abs_diff(*two) <= 1,
-                            (one, two) => one == two,
-                        };
-                        assert!(
-                            is_same,
-                            "{rule} {scale}, margin {margin}: {one:?} is not {two:?}"
-                        );
+                    for on_line in [false, true] {
+                        let [filled, general] =
+                            filled_and_general(rule, scale, &mask, margin, on_line);
+                        assert!(general.iter().flatten().count() > LANES, "some are valid");
+                        for (one, two) in filled.iter().zip(&general) {
+                            let is_same = match (one, two) {
+                                // Rounded from the two sides of a half.
+                                (Some(one), Some(two)) => one.abs_diff(*two) <= 1,
+                                (one, two) => one == two,
+                            };
+                            assert!(
+                                is_same,
+                                "{rule} {scale}, margin {margin}, line {on_line}: {one:?} is not {two:?}"
+                            );
+                        }
                     }
                 }
             }

@@ -8,6 +8,8 @@ use super::area::Area;
 use super::bilinear::bilinear_row;
 use super::curve::{Cubic, Linear};
 use super::interpolate::Interpolation;
+use super::line::Line;
+use super::narrow::{bilinear_line, weighted_line};
 use super::nearest::nearest;
 use super::positions::{Cell, Places};
 use super::resampling::Resampling;
@@ -106,6 +108,31 @@ impl Cell {
         extent
     }
 
+    /// Returns the positions of row `row` of the cell, on a grid that begins at `start`, where they are on a line.
+    #[inline(always)]
+    fn line(&self, row: u32, start: Point) -> Option<Line> {
+        let Places::Bilinear {
+            origin,
+            col,
+            row: down,
+            both,
+        } = &self.places
+        else {
+            return None;
+        };
+        let j = f64::from(row);
+        Some(Line {
+            first: Point {
+                x: origin.x + j * down.x - start.x,
+                y: origin.y + j * down.y - start.y,
+            },
+            step: Point {
+                x: col.x + j * both.x,
+                y: col.y + j * both.y,
+            },
+        })
+    }
+
     /// Fills `columns` and `rows` with the positions of row `row` of the cell, on a grid that begins at `start`;
     /// returns left, top, right and bottom of them, NaN where one of them is.
     #[inline(always)]
@@ -116,33 +143,16 @@ impl Cell {
         columns: &mut [f64],
         rows: &mut [f64],
     ) -> [f64; 4] {
-        match &self.places {
-            Places::Exact(points) => {
-                let first = row as usize * self.window.width as usize;
-                for (index, point) in points[first..first + columns.len()].iter().enumerate() {
-                    columns[index] = point.x - start.x;
-                    rows[index] = point.y - start.y;
-                }
+        if let Places::Exact(points) = &self.places {
+            let first = row as usize * self.window.width as usize;
+            for (index, point) in points[first..first + columns.len()].iter().enumerate() {
+                columns[index] = point.x - start.x;
+                rows[index] = point.y - start.y;
             }
-            Places::Bilinear {
-                origin,
-                col,
-                row: down,
-                both,
-            } => {
-                let j = f64::from(row);
-                let first = Point {
-                    x: origin.x + j * down.x - start.x,
-                    y: origin.y + j * down.y - start.y,
-                };
-                let step = Point {
-                    x: col.x + j * both.x,
-                    y: col.y + j * both.y,
-                };
-                for (index, (x, y)) in columns.iter_mut().zip(rows.iter_mut()).enumerate() {
-                    *x = first.x + index as f64 * step.x;
-                    *y = first.y + index as f64 * step.y;
-                }
+        }
+        if let Some(line) = self.line(row, start) {
+            for (index, (x, y)) in columns.iter_mut().zip(rows.iter_mut()).enumerate() {
+                Point { x: *x, y: *y } = line.at(index);
             }
         }
         let ends = |values: &[f64]| match &self.places {
@@ -263,11 +273,17 @@ impl<T: Sample> Band<'_, T> {
     pub fn holds(&self, extent: [f64; 4], margin: f64) -> bool {
         let [left, top, right, bottom] = extent;
         // NaN fails the comparisons.
-        self.values.len() <= INDEX_MAX
+        self.is_indexed()
             && left >= margin
             && top >= margin
             && right < self.width as f64 - margin
             && bottom < self.height as f64 - margin
+    }
+
+    /// True where an index fits into `i32`.
+    #[inline(always)]
+    pub fn is_indexed(&self) -> bool {
+        self.values.len() <= INDEX_MAX
     }
 
     /// True where all pixels of these columns and rows are valid.
@@ -369,17 +385,24 @@ fn warp_band_any<T: Interpolate>(
         rows.resize(width, 0.0);
         let kernel = Kernel::new(resampling, cell.scale);
         for row in 0..cell.window.height {
-            let extent = cell.row_positions(row, start, &mut columns, &mut rows);
             let down = (cell.window.row + row - target.row) as usize;
             let at = down * target.width as usize + (cell.window.col - target.col) as usize;
+            let (values, flags) = (&mut out[at..at + width], &mut is_valid[at..at + width]);
+            if T::IS_NARROW
+                && let Some(line) = cell.line(row, start)
+                && kernel.fill_line(&band, &line, values, flags)
+            {
+                continue;
+            }
+            let extent = cell.row_positions(row, start, &mut columns, &mut rows);
             kernel.fill(
                 &band,
                 Row {
                     columns: &columns,
                     rows: &rows,
                     extent,
-                    values: &mut out[at..at + width],
-                    is_valid: &mut is_valid[at..at + width],
+                    values,
+                    is_valid: flags,
                 },
             );
         }
@@ -416,6 +439,30 @@ impl Kernel {
             Self::Bilinear(interpolation) => interpolation.fill(band, row),
             Self::Cubic(interpolation) => interpolation.fill(band, row),
             Self::Area(area) => area.fill(band, row),
+        }
+    }
+
+    /// Fills a row on a straight line, side by side in single precision; false where this rule has no such way.
+    #[inline(always)]
+    pub fn fill_line<T: Interpolate>(
+        &self,
+        band: &Band<'_, T>,
+        line: &Line,
+        values: &mut [T],
+        is_valid: &mut [bool],
+    ) -> bool {
+        match self {
+            Self::Bilinear(interpolation) if interpolation.is_plain() => {
+                bilinear_line(band, line, values, is_valid);
+                true
+            }
+            Self::Bilinear(interpolation) => {
+                weighted_line(interpolation, band, line, values, is_valid)
+            }
+            Self::Cubic(interpolation) => {
+                weighted_line(interpolation, band, line, values, is_valid)
+            }
+            Self::Nearest | Self::Area(_) => false,
         }
     }
 }

@@ -19,6 +19,8 @@ mod curve;
 mod footprint;
 mod interpolate;
 mod kernel;
+mod line;
+mod narrow;
 mod nearest;
 mod positions;
 mod reach;

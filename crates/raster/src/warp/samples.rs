@@ -26,6 +26,14 @@ pub(crate) trait Interpolate: Sample {
     /// shares in 0..=1.
     fn mix(corners: [Self; 4], share_x: f64, share_y: f64) -> Self;
 
+    /// The same in single precision.
+    #[inline(always)]
+    fn mix_narrow(corners: [Self; 4], share_x: f32, share_y: f32) -> Self {
+        let [a, b, c, d] = corners.map(Self::single);
+        let (upper, lower) = (a + (b - a) * share_x, c + (d - c) * share_x);
+        Self::from_single(upper + (lower - upper) * share_y)
+    }
+
     /// Returns the value in single precision.
     fn single(self) -> f32;
 
