@@ -20,8 +20,8 @@ impl Keeping {
     };
     /// For work on whole rasters: blocks of a megabyte or two, one after the other.
     pub(crate) const RASTERS: Self = Self {
-        mapped_bytes_min: 4 << 20,
-        free_bytes_max: 32 << 20,
+        mapped_bytes_min: 32 << 20,
+        free_bytes_max: 128 << 20,
     };
 }
 

@@ -81,10 +81,10 @@ impl Encoder {
         if is_empty && is_masked_out {
             return Ok(());
         }
-        self.codec.compress(&self.bytes, &mut out.image)?;
+        self.codec.compress(&mut self.bytes, &mut out.image)?;
         if let Some(mask) = &strip.mask {
             self.fill_mask(strip, block, mask);
-            self.mask_codec.compress(&self.bytes, &mut out.mask)?;
+            self.mask_codec.compress(&mut self.bytes, &mut out.mask)?;
         }
         Ok(())
     }
@@ -240,10 +240,11 @@ impl Codec {
         }
     }
 
-    fn compress(&mut self, bytes: &[u8], packed: &mut Vec<u8>) -> Result<(), CogError> {
+    /// Packs `bytes`, whose content has no meaning afterwards.
+    fn compress(&mut self, bytes: &mut Vec<u8>, packed: &mut Vec<u8>) -> Result<(), CogError> {
         let refused = |reason: String| CogError::Codec { reason };
         match self {
-            Self::None => packed.extend_from_slice(bytes),
+            Self::None => std::mem::swap(bytes, packed),
             Self::Lzw => {
                 *packed = weezl::encode::Encoder::with_tiff_size_switch(BitOrder::Msb, 8)
                     .encode(bytes)

@@ -1,13 +1,16 @@
-//! Compressed blocks of one level in a nameless scratch file, in the order of the final file.
+//! Compressed blocks of one level in the order of the final file: in a nameless scratch file, or in that file itself.
 //!
 //! Every block stands between its length (4 bytes, little-endian) and a copy of its last 4 bytes:
 //! the leader and trailer that the header of the file announces. A mask follows its block.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Seek, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use super::encode::EncodedBlock;
+
+/// Bytes that are put together before they are written.
+const BUFFER_BYTES: usize = 1 << 16;
 
 /// Place of a block in the spool or the file; both 0 where the block is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,9 +35,14 @@ pub(super) struct Spool {
 impl Spool {
     /// Opens a scratch file in `folder` that vanishes with this value or with the process.
     pub(super) fn create(folder: &Path) -> io::Result<Self> {
-        let file = BufWriter::with_capacity(1 << 16, tempfile::tempfile_in(folder)?);
+        Self::after(0, tempfile::tempfile_in(folder)?)
+    }
+
+    /// Appends to `file`, after so many bytes that are kept free for what comes before the blocks.
+    pub(super) fn after(start_bytes: u64, mut file: File) -> io::Result<Self> {
+        file.seek(SeekFrom::Start(start_bytes))?;
         Ok(Self {
-            file,
+            file: BufWriter::with_capacity(BUFFER_BYTES, file),
             len: 0,
             image: Vec::new(),
             mask: Vec::new(),
@@ -70,6 +78,15 @@ impl Spool {
         };
         self.len += extent.len + 8;
         Ok(extent)
+    }
+
+    /// Writes what comes before the blocks, in the place that [`Spool::after`] kept free, and what is still held;
+    /// all of it lasts then.
+    pub(super) fn finish(&mut self, start: &[u8]) -> io::Result<()> {
+        self.file.rewind()?;
+        let file = self.file.get_mut();
+        file.write_all(start)?;
+        file.sync_all()
     }
 
     /// Appends the whole spool to `out`.

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 use swath_raster::DataType;
+use tempfile::TempPath;
 
 use super::encode::{BlockFormat, EncodedBlock, Encoder};
 use super::ifd::{self, Image, Tag, Values, tag};
@@ -17,7 +18,7 @@ use super::predictor::Predictor;
 use super::spec::{
     CogError, CogOptions, CogReport, CogSpec, Compression, OverviewRule, RowSource, Rows,
 };
-use super::spool::Spool;
+use super::spool::{Extent, Spool};
 use super::strip::Strip;
 
 /// Compressed blocks held per thread before they go to the spool.
@@ -25,6 +26,9 @@ const BLOCKS_PER_THREAD_MAX: usize = 4;
 
 /// Bytes of an uncompressed block; codecs and readers handle blocks as one piece.
 const BLOCK_BYTES_MAX: usize = 1 << 30;
+
+/// Bytes that a byte of a block never exceeds when it is packed.
+const PACKED_MAX: usize = 2;
 
 /// `NewSubfileType` of an overview.
 const REDUCED: u32 = 1;
@@ -37,7 +41,7 @@ const MASK: u32 = 4;
 ///
 /// Pixels are stored band by band within a pixel, in blocks, with overviews down to one block.
 /// `source` is read once, from the first row to the last. Memory: about two strips of `block_px`
-/// rows with all bands, plus a few blocks per thread. Disk: up to twice the size of the result.
+/// rows with all bands, plus a few blocks per thread. Disk: the size of the result, with overviews up to twice that.
 /// The bytes written do not depend on the number of threads.
 ///
 /// # Errors
@@ -54,7 +58,7 @@ pub fn write_cog(
         .num_threads(options.threads)
         .build()
         .map_err(|error| CogError::invalid(error.to_string()))?;
-    let mut levels = Pyramid::new(path, spec, options, pool.current_num_threads())?;
+    let mut levels = Pyramid::new(path, spec, options, &file_tags, pool.current_num_threads())?;
     let height = spec.geobox.size().height;
     let mut first_row = 0;
     while first_row < height {
@@ -196,6 +200,8 @@ struct Pyramid<'a> {
     /// Compressed blocks on their way to the spool.
     blocks: Vec<EncodedBlock>,
     scratch_dir: PathBuf,
+    /// The file that becomes the result, where the only spool is in it.
+    result: Option<TempPath>,
 }
 
 impl<'a> Pyramid<'a> {
@@ -203,6 +209,7 @@ impl<'a> Pyramid<'a> {
         path: &Path,
         spec: &'a CogSpec,
         options: &'a CogOptions,
+        file_tags: &[Tag],
         threads: usize,
     ) -> Result<Self, CogError> {
         let block_px = options.block_px as usize;
@@ -248,7 +255,7 @@ impl<'a> Pyramid<'a> {
             });
         }
         let blocks = vec![EncodedBlock::default(); BLOCKS_PER_THREAD_MAX * threads];
-        Ok(Self {
+        let mut pyramid = Self {
             spec,
             options,
             format,
@@ -256,7 +263,41 @@ impl<'a> Pyramid<'a> {
             encoders,
             blocks,
             scratch_dir,
-        })
+            result: None,
+        };
+        if options.scratch_dir.is_none() {
+            pyramid.write_in_place(path, file_tags)?;
+        }
+        Ok(pyramid)
+    }
+
+    /// Lets the blocks of a file without overviews go into the result itself: what comes before them has a size that is
+    /// known, as long as a classic TIFF can hold whatever comes.
+    fn write_in_place(&mut self, path: &Path, file_tags: &[Tag]) -> Result<(), CogError> {
+        let [level] = self.levels.as_mut_slice() else {
+            return Ok(());
+        };
+        let block_px = self.format.block_px;
+        let blocks = level.size.width.div_ceil(block_px) * level.size.height.div_ceil(block_px);
+        let pixel_bytes = self.spec.bands.len() * self.spec.data_type.size_bytes() + 1;
+        let bytes_max = blocks as u64 * (block_px * block_px * pixel_bytes * PACKED_MAX) as u64;
+        if self.options.force_big_tiff || bytes_max > u64::from(u32::MAX) / 2 {
+            return Ok(());
+        }
+        level.spool.image = vec![Extent::default(); blocks];
+        level.spool.mask = level.spool.image.clone();
+        let images = self.images(file_tags.to_vec());
+        let start = ifd::file_start(&images, &[bytes_max], self.spec.has_mask, false);
+        let spool = temporary_beside(path).and_then(|temporary| {
+            let (file, temporary) = temporary.into_parts();
+            self.result = Some(temporary);
+            Spool::after(start.bytes.len() as u64, file)
+        });
+        self.levels[0].spool = spool.map_err(|source| CogError::Io {
+            path: path.to_path_buf(),
+            source,
+        })?;
+        Ok(())
     }
 
     /// Takes the next strip of blocks of a level: into its spool, and into the next level.
@@ -323,7 +364,7 @@ impl<'a> Pyramid<'a> {
         Ok(())
     }
 
-    /// Writes the file beside `path` and renames it.
+    /// Writes the file beside `path`, as far as it is not there yet, and renames it.
     fn assemble(mut self, path: &Path, file_tags: Vec<Tag>) -> Result<CogReport, CogError> {
         let images = self.images(file_tags);
         let level_bytes: Vec<u64> = self.levels.iter().map(|level| level.spool.len).collect();
@@ -334,14 +375,23 @@ impl<'a> Pyramid<'a> {
             source,
         };
 
-        let mut temporary = temporary_beside(path).map_err(error)?;
-        let file = temporary.as_file_mut();
-        file.write_all(&start.bytes).map_err(error)?;
-        for level in self.levels.iter_mut().rev() {
-            check_cancelled(self.options)?;
-            level.spool.copy_to(file).map_err(error)?;
-        }
-        file.sync_all().map_err(error)?;
+        let temporary = match self.result.take() {
+            Some(temporary) => {
+                let spool = &mut self.levels[0].spool;
+                spool.finish(&start.bytes).map_err(error)?;
+                temporary
+            }
+            None => {
+                let (mut file, temporary) = temporary_beside(path).map_err(error)?.into_parts();
+                file.write_all(&start.bytes).map_err(error)?;
+                for level in self.levels.iter_mut().rev() {
+                    check_cancelled(self.options)?;
+                    level.spool.copy_to(&mut file).map_err(error)?;
+                }
+                file.sync_all().map_err(error)?;
+                temporary
+            }
+        };
         check_cancelled(self.options)?;
         temporary
             .persist(path)
