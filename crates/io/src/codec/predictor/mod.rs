@@ -93,10 +93,11 @@ pub(super) fn keeps_file_order(layout: &ImageLayout) -> bool {
 
 fn horizontal(line: &mut [u8], bits: u32, samples: usize, is_little_endian: bool) {
     #[cfg(target_arch = "x86_64")]
-    if is_little_endian && bits == 16 && matches!(samples, 1 | 2 | 4) {
+    if is_little_endian && bits == 16 && matches!(samples, 1..=4) {
         let done = match samples {
             1 => sse2::prefix_sum16::<1>(line),
             2 => sse2::prefix_sum16::<2>(line),
+            3 => sse2::prefix_sum16::<3>(line),
             _ => sse2::prefix_sum16::<4>(line),
         };
         let stride = samples * 2;
@@ -158,10 +159,11 @@ fn horizontal(line: &mut [u8], bits: u32, samples: usize, is_little_endian: bool
 /// Adds to each byte the one `stride` before it, modulo 256.
 fn prefix_sum(line: &mut [u8], stride: usize) {
     #[cfg(target_arch = "x86_64")]
-    if matches!(stride, 1 | 2 | 4) {
+    if matches!(stride, 1..=4) {
         let done = match stride {
             1 => sse2::prefix_sum::<1>(line),
             2 => sse2::prefix_sum::<2>(line),
+            3 => sse2::prefix_sum::<3>(line),
             _ => sse2::prefix_sum::<4>(line),
         };
         return prefix_sum_scalar(line, stride, done);

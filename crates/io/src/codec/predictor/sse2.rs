@@ -15,7 +15,7 @@ fn store(bytes: &mut [u8], value: __m128i) {
     unsafe { _mm_storeu_si128(bytes.as_mut_ptr().cast(), value) }
 }
 
-/// Prefix sum with `STRIDE` 1, 2 or 4 over whole groups of 16 bytes; returns the bytes done.
+/// Prefix sum with `STRIDE` 1 to 4 over whole groups of 16 bytes; returns the bytes done.
 pub(super) fn prefix_sum<const STRIDE: usize>(line: &mut [u8]) -> usize {
     let whole = line.len() / 16 * 16;
     // SAFETY: SSE2 belongs to the x86-64 baseline.
@@ -23,14 +23,20 @@ pub(super) fn prefix_sum<const STRIDE: usize>(line: &mut [u8]) -> usize {
         let mut carry = _mm_setzero_si128();
         for group in line[..whole].chunks_exact_mut(16) {
             let mut sum = load(group);
-            if STRIDE == 1 {
-                sum = _mm_add_epi8(sum, _mm_slli_si128::<1>(sum));
+            if STRIDE == 3 {
+                sum = _mm_add_epi8(sum, _mm_slli_si128::<3>(sum));
+                sum = _mm_add_epi8(sum, _mm_slli_si128::<6>(sum));
+                sum = _mm_add_epi8(sum, _mm_slli_si128::<12>(sum));
+            } else {
+                if STRIDE == 1 {
+                    sum = _mm_add_epi8(sum, _mm_slli_si128::<1>(sum));
+                }
+                if STRIDE <= 2 {
+                    sum = _mm_add_epi8(sum, _mm_slli_si128::<2>(sum));
+                }
+                sum = _mm_add_epi8(sum, _mm_slli_si128::<4>(sum));
+                sum = _mm_add_epi8(sum, _mm_slli_si128::<8>(sum));
             }
-            if STRIDE <= 2 {
-                sum = _mm_add_epi8(sum, _mm_slli_si128::<2>(sum));
-            }
-            sum = _mm_add_epi8(sum, _mm_slli_si128::<4>(sum));
-            sum = _mm_add_epi8(sum, _mm_slli_si128::<8>(sum));
             sum = _mm_add_epi8(sum, carry);
             store(group, sum);
             carry = match STRIDE {
@@ -40,6 +46,12 @@ pub(super) fn prefix_sum<const STRIDE: usize>(line: &mut [u8]) -> usize {
                     _mm_shuffle_epi32::<0>(_mm_shufflelo_epi16::<0>(pair))
                 }
                 2 => _mm_shuffle_epi32::<0xff>(_mm_shufflehi_epi16::<0xff>(sum)),
+                3 => {
+                    let three = _mm_srli_si128::<13>(sum);
+                    let six = _mm_or_si128(three, _mm_slli_si128::<3>(three));
+                    let twelve = _mm_or_si128(six, _mm_slli_si128::<6>(six));
+                    _mm_or_si128(twelve, _mm_slli_si128::<12>(six))
+                }
                 _ => _mm_shuffle_epi32::<0xff>(sum),
             };
         }
@@ -47,7 +59,7 @@ pub(super) fn prefix_sum<const STRIDE: usize>(line: &mut [u8]) -> usize {
     whole
 }
 
-/// Prefix sum of 16-bit samples with `STRIDE` 1, 2 or 4 samples over whole groups of 16 bytes;
+/// Prefix sum of 16-bit samples with `STRIDE` 1 to 4 samples over whole groups of 16 bytes;
 /// returns the bytes done.
 pub(super) fn prefix_sum16<const STRIDE: usize>(line: &mut [u8]) -> usize {
     let whole = line.len() / 16 * 16;
@@ -56,18 +68,28 @@ pub(super) fn prefix_sum16<const STRIDE: usize>(line: &mut [u8]) -> usize {
         let mut carry = _mm_setzero_si128();
         for group in line[..whole].chunks_exact_mut(16) {
             let mut sum = load(group);
-            if STRIDE == 1 {
-                sum = _mm_add_epi16(sum, _mm_slli_si128::<2>(sum));
+            if STRIDE == 3 {
+                sum = _mm_add_epi16(sum, _mm_slli_si128::<6>(sum));
+                sum = _mm_add_epi16(sum, _mm_slli_si128::<12>(sum));
+            } else {
+                if STRIDE == 1 {
+                    sum = _mm_add_epi16(sum, _mm_slli_si128::<2>(sum));
+                }
+                if STRIDE <= 2 {
+                    sum = _mm_add_epi16(sum, _mm_slli_si128::<4>(sum));
+                }
+                sum = _mm_add_epi16(sum, _mm_slli_si128::<8>(sum));
             }
-            if STRIDE <= 2 {
-                sum = _mm_add_epi16(sum, _mm_slli_si128::<4>(sum));
-            }
-            sum = _mm_add_epi16(sum, _mm_slli_si128::<8>(sum));
             sum = _mm_add_epi16(sum, carry);
             store(group, sum);
             carry = match STRIDE {
                 1 => _mm_shuffle_epi32::<0xff>(_mm_shufflehi_epi16::<0xff>(sum)),
                 2 => _mm_shuffle_epi32::<0xff>(sum),
+                3 => {
+                    let three = _mm_srli_si128::<10>(sum);
+                    let six = _mm_or_si128(three, _mm_slli_si128::<6>(three));
+                    _mm_or_si128(six, _mm_slli_si128::<12>(three))
+                }
                 _ => _mm_shuffle_epi32::<0xee>(sum),
             };
         }
