@@ -6,6 +6,7 @@
 //!    order of units, whatever thread made them, so that results have the same bits for any number
 //!    of threads.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -91,18 +92,27 @@ impl Scan {
 /// A parcel with the outcome of each band.
 type FinishedParcel = (u32, Vec<BandOutcome>);
 
-/// What a compute thread made of one parcel in one unit.
-enum Outcome {
-    Finished {
-        parcel: u32,
-        bands: Vec<BandOutcome>,
-    },
-    Part {
-        parcel: u32,
-        units: u32,
-        area: Area,
-        bands: Vec<ValueList>,
-    },
+/// What a compute thread made of the parcels of some units.
+#[derive(Default)]
+struct Gathered {
+    /// Parcels that lie in one unit, and the outcome of each band of each of them, in one list: a list for each parcel
+    /// would be made by one thread and freed by another, hundreds of thousands of times.
+    finished: Vec<u32>,
+    outcomes: Vec<BandOutcome>,
+    parts: Vec<Part>,
+}
+
+/// A parcel in one of several units.
+struct Part {
+    parcel: u32,
+    units: u32,
+    area: Area,
+    bands: Vec<ValueList>,
+}
+
+thread_local! {
+    /// Buffers of a compute thread.
+    static LIST_SCRATCH: RefCell<ListScratch> = RefCell::default();
 }
 
 /// Sums of shares: the denominator of `clear`.
@@ -174,11 +184,11 @@ pub(crate) async fn scan(
         scratch: None,
     };
     let mut finishing = futures::stream::FuturesUnordered::new();
-    while let Some((outcomes, bytes)) = outcomes.try_next().await? {
+    while let Some((gathered, bytes)) = outcomes.try_next().await? {
         fold.result.bytes += bytes;
         let complete = scan
             .meter
-            .measure(Stage::Statistics, || fold.take(outcomes))?;
+            .measure(Stage::Statistics, || fold.take(gathered))?;
         if !complete.is_empty() {
             let data_types = data_types.clone();
             let is_class = fold.is_class.clone();
@@ -253,26 +263,26 @@ fn process(
     data_types: &[DataType],
     units: Vec<FetchedUnit>,
     scratch: &mut DecodeScratch,
-) -> Result<(Vec<Outcome>, u64), ExtractError> {
+) -> Result<(Gathered, u64), ExtractError> {
     let blocks: Vec<&FetchedBlock> = units.iter().flat_map(FetchedUnit::blocks).collect();
     let bytes = blocks.iter().map(|block| block.stored_bytes()).sum();
     let mut watch = ThreadWatch::start();
     scratch.take_reading();
     let mut decoded = FetchedBlock::decode_all(&blocks, scratch)?.into_iter();
-    let mut outcomes = Vec::new();
+    let mut gathered = Gathered::default();
     for fetched in units {
         let (unit, bands) = unit_bands(scan, fetched, &mut decoded, scratch)?;
         let bands = measured(scan, bands, unit.window.len() as usize, scratch);
         let (decoding, reading) = (watch.lap(), scratch.take_reading());
         scan.meter.add(Stage::Fetch, reading);
         scan.meter.add(Stage::Decode, decoding.without(reading));
-        gather_unit(scan, data_types, &unit, &bands, &mut outcomes);
+        gather_unit(scan, data_types, &unit, &bands, &mut gathered);
         scan.meter.add(Stage::Statistics, watch.lap());
         bands
             .into_iter()
             .for_each(|(pixels, _)| scratch.recycle(pixels));
     }
-    Ok((outcomes, bytes))
+    Ok((gathered, bytes))
 }
 
 /// Gathers the parcels of a unit out of its bands and finishes those that lie wholly in it.
@@ -281,52 +291,52 @@ fn gather_unit(
     data_types: &[DataType],
     unit: &Unit,
     bands: &[(Pixels, Mask)],
-    outcomes: &mut Vec<Outcome>,
+    gathered: &mut Gathered,
 ) {
     let mut lists: Vec<ValueList> = data_types
         .iter()
         .map(|kind| ValueList::new(*kind))
         .collect();
-    let mut list_scratch = ListScratch::default();
-    for piece in &unit.pieces {
-        let record = piece.record();
-        for ((pixels, mask), list) in bands.iter().zip(&mut lists) {
-            list.clear();
-            for_pixels!(pixels, values => gather(&record, &unit.window, values, mask, list));
-        }
-        let area = Area {
-            inside: record.inside(),
-            outside: record.outside(),
-        };
-        let parcel = record.parcel();
-        outcomes.push(if piece.units == 1 {
-            let bands = lists.iter_mut().zip(data_types).zip(scan.results()).map(
-                |((list, kind), (_, is_class))| {
-                    let result =
-                        band_result(list.statistics(*kind, scan.rule, &mut list_scratch), area);
+    let results: Vec<(DataType, bool)> = scan.results().collect();
+    LIST_SCRATCH.with_borrow_mut(|list_scratch| {
+        for piece in &unit.pieces {
+            let record = piece.record();
+            for ((pixels, mask), list) in bands.iter().zip(&mut lists) {
+                list.clear();
+                for_pixels!(pixels, values => gather(&record, &unit.window, values, mask, list));
+            }
+            let area = Area {
+                inside: record.inside(),
+                outside: record.outside(),
+            };
+            let parcel = record.parcel();
+            if piece.units > 1 {
+                gathered.parts.push(Part {
+                    parcel,
+                    units: piece.units,
+                    area,
+                    bands: lists.clone(),
+                });
+                continue;
+            }
+            gathered.finished.push(parcel);
+            let outcomes = lists
+                .iter_mut()
+                .zip(&results)
+                .map(|(list, (kind, is_class))| {
+                    let statistics = list.statistics(*kind, scan.rule, list_scratch);
                     BandOutcome {
-                        result,
-                        classes: if is_class {
+                        result: band_result(statistics, area),
+                        classes: if *is_class {
                             list.counts(*kind)
                         } else {
                             Vec::new()
                         },
                     }
-                },
-            );
-            Outcome::Finished {
-                parcel,
-                bands: bands.collect(),
-            }
-        } else {
-            Outcome::Part {
-                parcel,
-                units: piece.units,
-                area,
-                bands: lists.clone(),
-            }
-        });
-    }
+                });
+            gathered.outcomes.extend(outcomes);
+        }
+    });
 }
 
 fn band_result(statistics: Statistics, area: Area) -> BandResult {
@@ -358,37 +368,31 @@ struct Fold {
 }
 
 impl Fold {
-    /// Takes the outcomes of one unit; returns the parcels that are complete now.
-    fn take(&mut self, outcomes: Vec<Outcome>) -> Result<Vec<(u32, Pending)>, ExtractError> {
+    /// Takes what was made of some units; returns the parcels that are complete now.
+    fn take(&mut self, gathered: Gathered) -> Result<Vec<(u32, Pending)>, ExtractError> {
+        let bands = self.data_types.len();
+        let mut outcomes = gathered.outcomes.into_iter();
+        for parcel in gathered.finished {
+            self.result.put(parcel, outcomes.by_ref().take(bands));
+        }
         let mut complete = Vec::new();
-        let mut has_parts = false;
-        for outcome in outcomes {
-            match outcome {
-                Outcome::Finished { parcel, bands } => self.result.put(parcel, bands),
-                Outcome::Part {
-                    parcel,
-                    units,
-                    area,
-                    bands,
-                } => {
-                    has_parts = true;
-                    let (data_types, rule) = (&self.data_types, self.rule);
-                    let pending = self.pending.entry(parcel).or_insert_with(|| Pending {
-                        received: 0,
-                        area,
-                        bands: data_types
-                            .iter()
-                            .map(|kind| ValueStore::new(*kind, rule))
-                            .collect(),
-                    });
-                    pending.received += 1;
-                    for (store, list) in pending.bands.iter_mut().zip(bands) {
-                        store.append(list);
-                    }
-                    if pending.received == units {
-                        complete.extend(self.pending.remove_entry(&parcel));
-                    }
-                }
+        let has_parts = !gathered.parts.is_empty();
+        for part in gathered.parts {
+            let (data_types, rule) = (&self.data_types, self.rule);
+            let pending = self.pending.entry(part.parcel).or_insert_with(|| Pending {
+                received: 0,
+                area: part.area,
+                bands: data_types
+                    .iter()
+                    .map(|kind| ValueStore::new(*kind, rule))
+                    .collect(),
+            });
+            pending.received += 1;
+            for (store, list) in pending.bands.iter_mut().zip(part.bands) {
+                store.append(list);
+            }
+            if pending.received == part.units {
+                complete.extend(self.pending.remove_entry(&part.parcel));
             }
         }
         if has_parts {
@@ -441,29 +445,30 @@ fn finish(
     is_class: &[bool],
     complete: Vec<(u32, Pending)>,
 ) -> Result<Vec<FinishedParcel>, ExtractError> {
-    let mut scratch = ListScratch::default();
     debug_assert!(
         complete
             .iter()
             .all(|(_, pending)| pending.bands.len() == data_types.len())
     );
-    complete
-        .into_iter()
-        .map(|(parcel, pending)| {
-            let area = pending.area;
-            let bands = pending
-                .bands
-                .into_iter()
-                .zip(is_class)
-                .map(|(store, is_class)| {
-                    let (statistics, classes) = store.finish(*is_class, &mut scratch)?;
-                    Ok(BandOutcome {
-                        result: band_result(statistics, area),
-                        classes,
+    LIST_SCRATCH.with_borrow_mut(|scratch| {
+        complete
+            .into_iter()
+            .map(|(parcel, pending)| {
+                let area = pending.area;
+                let bands = pending
+                    .bands
+                    .into_iter()
+                    .zip(is_class)
+                    .map(|(store, is_class)| {
+                        let (statistics, classes) = store.finish(*is_class, scratch)?;
+                        Ok(BandOutcome {
+                            result: band_result(statistics, area),
+                            classes,
+                        })
                     })
-                })
-                .collect::<Result<Vec<_>, ExtractError>>()?;
-            Ok((parcel, bands))
-        })
-        .collect()
+                    .collect::<Result<Vec<_>, ExtractError>>()?;
+                Ok((parcel, bands))
+            })
+            .collect()
+    })
 }

@@ -96,7 +96,7 @@ impl ScanResult {
     }
 
     /// Adds a parcel with the outcome of each band.
-    pub(crate) fn put(&mut self, parcel: u32, bands: Vec<BandOutcome>) {
+    pub(crate) fn put(&mut self, parcel: u32, bands: impl IntoIterator<Item = BandOutcome>) {
         let start = self.slot(parcel);
         for (index, band) in bands.into_iter().enumerate() {
             self.results[start + index] = band.result;

@@ -13,6 +13,7 @@ mod mask;
 mod ordered;
 mod pixels;
 mod png;
+mod prefetch;
 mod raster;
 mod select;
 mod slice_lanes;
@@ -35,6 +36,7 @@ pub use mask::{Mask, can_hold};
 pub use ordered::{Ordered, SortKey};
 pub use pixels::{DataType, Pixels, Sample};
 pub use png::{PngSamples, encode_png};
+pub use prefetch::prefetch;
 pub use raster::{Raster, RasterBand};
 pub use statistics::{
     Distinct, SHARE_MIN, SortedPass, Statistics, StatisticsScratch, ValueStatistics, statistics_of,

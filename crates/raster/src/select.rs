@@ -1,15 +1,20 @@
 //! Quartiles of a parcel's worth of values without sorting them all.
 //!
-//! Values are counted in a few hundred buckets between the smallest and the largest; only those in
-//! the buckets around a quartile are taken out and sorted. With shares the formula also asks for the
+//! Values are counted in a few hundred buckets between the smallest and the largest of a sample, so that a few bright
+//! pixels do not crowd the others together; only those in the buckets around a quartile are taken out and sorted. With shares the formula also asks for the
 //! number of distinct values: a bit table finds lists without repeats, which is what measured
 //! backscatter and reflectance in floats are; lists with repeats are left to the general sort.
 
 use crate::ordered::SortKey;
 use crate::statistics::interpolate;
 
-/// Buckets between the smallest and the largest value: as many as a byte can number.
+/// Most buckets: as many as a byte can number.
 const BUCKETS: usize = 256;
+/// Buckets for fewer than [`MANY`] values, for which walking over the buckets takes longer than sorting a few values more.
+const BUCKETS_FEW: usize = 128;
+const MANY: usize = 1024;
+/// Values that are looked at for the bounds of the buckets.
+const SAMPLE: usize = 24;
 /// Fewer values than this are sorted instead.
 const VALUES_MIN: usize = 48;
 /// More values than this are sorted instead: buckets would be long.
@@ -25,30 +30,22 @@ const INSERTION_MAX: usize = 40;
 
 /// Memory that [`quartiles`] reuses.
 #[derive(Debug)]
-pub(crate) struct SelectScratch<K> {
+pub(crate) struct SelectScratch<K: SortKey> {
     counts: Vec<u32>,
     weights: Vec<f64>,
     bits: Vec<u64>,
     /// Bucket of each value.
     buckets: Vec<u8>,
-    /// Room for values near the quartiles; the first `taken_len` are.
-    taken: Vec<Taken<K>>,
+    /// Room for values near the quartiles, with their shares; the first `taken_len` are.
+    taken: Vec<K::Weighted>,
     taken_len: usize,
 }
 
-/// A value near a quartile.
-#[derive(Debug, Clone, Copy, Default)]
-struct Taken<K> {
-    key: K,
-    share: f32,
-    bucket: u8,
-}
-
-impl<K> Default for SelectScratch<K> {
+impl<K: SortKey> Default for SelectScratch<K> {
     fn default() -> Self {
         Self {
-            counts: vec![0; BUCKETS],
-            weights: vec![0.0; BUCKETS],
+            counts: Vec::new(),
+            weights: Vec::new(),
             bits: vec![0; REPEAT_BITS / 64],
             buckets: Vec::new(),
             taken: Vec::new(),
@@ -88,24 +85,24 @@ pub(crate) fn quartiles<K: SortKey>(
         (min.min(*key), max.max(*key))
     });
     let (min, max) = part_keys().fold((min, max), |(min, max), key| (min.min(key), max.max(key)));
-    let (low, high) = (min.high_bits(), max.high_bits());
-    if low == high || (is_weighted && has_repeats(full, part, scratch)) {
+    if min.high_bits() == max.high_bits() || (is_weighted && has_repeats(full, part, scratch)) {
         return None;
     }
-    // The eight highest bits in which values differ number the buckets, in order.
-    let shift = (u32::BITS - (high - low).leading_zeros()).saturating_sub(BUCKETS.ilog2());
-    let bucket_of = |key: K| ((key.high_bits() - low) >> shift) as u8;
+    let count = if len < MANY { BUCKETS_FEW } else { BUCKETS };
+    let buckets = Buckets::new(full, (min, max), count);
+    let bucket_of = |key: K| buckets.of(key);
     scratch.buckets.clear();
     scratch
         .buckets
         .extend(full.iter().map(|key| bucket_of(*key)));
     scratch.buckets.extend(part_keys().map(bucket_of));
-    scratch.counts.fill(0);
+    scratch.counts.clear();
+    scratch.counts.resize(count, 0);
     for bucket in &scratch.buckets {
         scratch.counts[usize::from(*bucket)] += 1;
     }
     let values = if is_weighted {
-        weighted_quartiles(full, part, total, &to_f64, scratch)?
+        weighted_quartiles(full, part, total, &to_f64, &buckets, scratch)?
     } else {
         counted_quartiles(full, &to_f64, scratch)
     };
@@ -114,6 +111,41 @@ pub(crate) fn quartiles<K: SortKey>(
         max,
         values: values.map(|found| found.unwrap_or(to_f64(max))),
     })
+}
+
+/// Numbers buckets of equal width, in the order of the keys; what lies beyond goes to the first and to the last.
+#[derive(Debug, Clone, Copy)]
+struct Buckets {
+    low: u32,
+    shift: u32,
+    last: u32,
+}
+
+impl Buckets {
+    /// Returns `count` buckets, a power of two, over a sample of `full`; over everything where all of that is one value.
+    #[inline(always)]
+    fn new<K: SortKey>(full: &[K], ends: (K, K), count: usize) -> Self {
+        let sample = full.iter().step_by((full.len() / SAMPLE).max(1));
+        let (mut low, mut high) = sample.fold((u32::MAX, 0), |(low, high), key| {
+            (low.min(key.high_bits()), high.max(key.high_bits()))
+        });
+        if low >= high {
+            (low, high) = (ends.0.high_bits(), ends.1.high_bits());
+        }
+        // The highest bits in which values of the sample differ number the buckets.
+        let bits = u32::BITS - (high - low).leading_zeros();
+        Self {
+            low,
+            shift: bits.saturating_sub(count.ilog2()),
+            last: count as u32 - 1,
+        }
+    }
+
+    #[inline(always)]
+    fn of<K: SortKey>(self, key: K) -> u8 {
+        let bucket = key.high_bits().saturating_sub(self.low) >> self.shift;
+        bucket.min(self.last) as u8
+    }
 }
 
 /// Returns the quartiles of values that count 1 each.
@@ -147,10 +179,10 @@ fn counted_quartiles<K: SortKey>(
         *offset = (choose(rank), choose((rank + 1).min(full.len() - 1)));
     }
     take(full, &[], &is_chosen, scratch);
-    let taken = &scratch.taken;
+    let value_at = |at: usize| to_f64(K::split(scratch.taken[at]).0);
     let mut found = [None; 3];
     for ((position, (low, high)), found) in positions.iter().zip(offsets).zip(&mut found) {
-        let (low, high) = (to_f64(taken[low].key), to_f64(taken[high].key));
+        let (low, high) = (value_at(low), value_at(high));
         *found = Some(interpolate(low, high, position.fract()));
     }
     found
@@ -164,11 +196,14 @@ fn weighted_quartiles<K: SortKey>(
     part: &[K::Weighted],
     total: f64,
     to_f64: &impl Fn(K) -> f64,
+    buckets: &Buckets,
     scratch: &mut SelectScratch<K>,
 ) -> Option<[Option<f64>; 3]> {
-    for (weight, count) in scratch.weights.iter_mut().zip(&scratch.counts) {
-        *weight = f64::from(*count);
-    }
+    scratch.weights.clear();
+    let counts = scratch.counts.iter();
+    scratch
+        .weights
+        .extend(counts.map(|count| f64::from(*count)));
     for (pair, bucket) in part.iter().zip(&scratch.buckets[full.len()..]) {
         scratch.weights[usize::from(*bucket)] -= 1.0 - f64::from(K::split(*pair).1);
     }
@@ -182,7 +217,8 @@ fn weighted_quartiles<K: SortKey>(
     let mut found = [None; 3];
     let mut open = 0;
     for taken in &scratch.taken[..scratch.taken_len] {
-        let bucket = usize::from(taken.bucket);
+        let (key, share) = K::split(*taken);
+        let bucket = usize::from(buckets.of(key));
         while next_bucket < bucket {
             if is_chosen[next_bucket] == 0 {
                 rank += scratch.counts[next_bucket] as usize;
@@ -191,8 +227,8 @@ fn weighted_quartiles<K: SortKey>(
             next_bucket += 1;
         }
         // Where a value stands: s of the formula.
-        let share = f64::from(taken.share);
-        let (value, at) = (to_f64(taken.key), rank as f64 * share + steps * below);
+        let share = f64::from(share);
+        let (value, at) = (to_f64(key), rank as f64 * share + steps * below);
         while open < wanted.len() && at >= wanted[open] {
             found[open] = Some(match previous {
                 _ if at == wanted[open] => value,
@@ -222,26 +258,17 @@ fn take<K: SortKey>(
     let len = full.len() + part.len();
     let taken = &mut scratch.taken;
     if taken.len() < len {
-        taken.resize(len, Taken::default());
+        taken.resize(len, K::Weighted::default());
     }
     let (full_buckets, part_buckets) = scratch.buckets.split_at(full.len());
     let mut kept = 0;
     // Each value is written, and kept by moving on: no branch that could be guessed wrong.
     for (key, bucket) in full.iter().zip(full_buckets) {
-        taken[kept] = Taken {
-            key: *key,
-            share: 1.0,
-            bucket: *bucket,
-        };
+        taken[kept] = key.with_weight(1.0);
         kept += usize::from(is_chosen[usize::from(*bucket)]);
     }
     for (pair, bucket) in part.iter().zip(part_buckets) {
-        let (key, share) = K::split(*pair);
-        taken[kept] = Taken {
-            key,
-            share,
-            bucket: *bucket,
-        };
+        taken[kept] = *pair;
         kept += usize::from(is_chosen[usize::from(*bucket)]);
     }
     scratch.taken_len = kept;
@@ -250,14 +277,14 @@ fn take<K: SortKey>(
         for index in 1..kept {
             let value = taken[index];
             let mut at = index;
-            while at > 0 && taken[at - 1].key > value.key {
+            while at > 0 && taken[at - 1] > value {
                 taken[at] = taken[at - 1];
                 at -= 1;
             }
             taken[at] = value;
         }
     } else {
-        taken.sort_unstable_by_key(|taken| taken.key);
+        taken.sort_unstable();
     }
 }
 

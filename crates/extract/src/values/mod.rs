@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use swath_raster::{
     CoverageRule, DataType, Distinct, Mask, Ordered, SHARE_MIN, SortKey, Statistics,
-    StatisticsScratch, statistics_of, statistics_of_stream,
+    StatisticsScratch, prefetch, statistics_of, statistics_of_stream,
 };
 
 use crate::ExtractError;
@@ -24,6 +24,9 @@ use swath_grid::Window;
 
 /// Values after which a list of at most 16-bit samples becomes a table.
 const TABLE_FROM: usize = 65_536;
+
+/// Bytes that come from memory together.
+const CACHE_LINE_BYTES: usize = 64;
 
 /// Keys of pixels: those that count fully, and those with shares.
 #[derive(Debug, Clone, PartialEq)]
@@ -169,6 +172,10 @@ impl ValueList {
 
     fn append(&mut self, other: ValueList) {
         fn join<K: SortKey>(all: &mut Values<K>, more: Values<K>) {
+            if all.full.is_empty() && all.part.is_empty() {
+                *all = more;
+                return;
+            }
             all.full.extend(more.full);
             all.part.extend(more.part);
         }
@@ -246,8 +253,15 @@ pub(crate) fn gather<T: Ordered<Key: ListKey>>(
         return;
     }
     let Values { full, part } = T::Key::values(list);
+    // Rows lie far apart: the processor does not see by itself which pixels come next.
+    let below = |at: usize, len: usize| {
+        for line in (0..len).step_by(CACHE_LINE_BYTES / size_of::<T>()) {
+            prefetch(pixels, at + line + window.width as usize);
+        }
+    };
     record.for_each_span(window, |span| match span {
         Span::Full { at, len } => {
+            below(at, len);
             let run = &pixels[at..at + len];
             match valid {
                 Mask::Pixels(flags) => {
@@ -261,6 +275,7 @@ pub(crate) fn gather<T: Ordered<Key: ListKey>>(
             }
         }
         Span::Partial { at, shares } => {
+            below(at, shares.len());
             let pixels = pixels[at..at + shares.len()].iter().zip(shares);
             let mut push = |value: &T, bits: &u32| {
                 let share = f32::from_bits(*bits);
