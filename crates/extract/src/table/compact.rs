@@ -7,7 +7,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
 
+use arrow::array::RecordBatch;
 use swath_io::Put;
 
 use super::TableStore;
@@ -26,6 +28,9 @@ use crate::ExtractError;
 const FILE_BYTES_MAX: u64 = 2 << 30;
 /// Rows above which a file is ended.
 const FILE_ROWS_MAX: u64 = 200_000_000;
+
+/// Batches that are in order and not written yet.
+const BATCHES_AHEAD: usize = 2;
 
 /// What a compaction did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -175,12 +180,37 @@ fn units_by_item(
     Ok(units)
 }
 
+/// Merges files into as few as are allowed: one thread reads and puts rows in order, another writes them.
 fn merge(
     files: Vec<SortedFile>,
     order: &RowOrder,
     scratch: &tempfile::TempDir,
 ) -> Result<Vec<WrittenFile>, ExtractError> {
-    let mut rows = Merge::open(files, order, scratch.path())?;
+    std::thread::scope(|scope| {
+        let (merged, batches) = sync_channel(BATCHES_AHEAD);
+        let merging = scope.spawn(move || -> Result<(), ExtractError> {
+            let mut rows = Merge::open(files, order, scratch.path())?;
+            while let Some(batch) = rows.next()? {
+                // Nobody takes rows any more where writing failed.
+                if merged.send(batch).is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        let written = write_merged(batches, order, scratch);
+        merging
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        written
+    })
+}
+
+fn write_merged(
+    batches: Receiver<RecordBatch>,
+    order: &RowOrder,
+    scratch: &tempfile::TempDir,
+) -> Result<Vec<WrittenFile>, ExtractError> {
     let mut written = Vec::new();
     let begin = |index: usize| {
         FileWriter::create(
@@ -189,7 +219,7 @@ fn merge(
         )
     };
     let mut writer = begin(0)?;
-    while let Some(batch) = rows.next()? {
+    for batch in batches {
         if writer.size_bytes() >= FILE_BYTES_MAX || writer.rows() >= FILE_ROWS_MAX {
             written.extend(std::mem::replace(&mut writer, begin(written.len() + 1)?).finish()?);
         }
