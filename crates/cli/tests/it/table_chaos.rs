@@ -51,6 +51,8 @@ struct Crowd<'a> {
     /// Folder in which progress can be seen.
     seen: &'a Path,
     children: Vec<Child>,
+    /// The process that was stopped, and when.
+    stopped: Option<(usize, Instant)>,
 }
 
 impl Drop for Crowd<'_> {
@@ -69,15 +71,18 @@ impl Crowd<'_> {
         command.spawn().expect("the program")
     }
 
-    /// Waits for `condition`, and tells whether it came true before all processes had ended.
+    /// Waits for `condition`, and tells whether it came true before all processes but one that is stopped had ended.
     fn wait_for(&mut self, condition: impl Fn(usize) -> bool) -> bool {
         let begun = Instant::now();
         loop {
             if condition(files_below(self.seen)) {
                 return true;
             }
-            let ended = |child: &mut Child| child.try_wait().expect("a process").is_some();
-            if self.children.iter_mut().all(ended) {
+            let stopped = self.stopped.map(|(index, _)| index);
+            let mut children = self.children.iter_mut().enumerate();
+            if children.all(|(index, child)| {
+                stopped == Some(index) || child.try_wait().expect("a process").is_some()
+            }) {
                 return false;
             }
             assert!(begun.elapsed() < WAIT_MAX, "no progress");
@@ -89,6 +94,22 @@ impl Crowd<'_> {
         let pid = i32::try_from(self.children[index].id()).expect("a number");
         // One that has ended meanwhile needs no signal.
         let _ = kill_process(Pid::from_raw(pid).expect("a process"), signal);
+    }
+
+    fn stop(&mut self, index: usize) {
+        self.signal(index, Signal::STOP);
+        self.stopped = Some((index, Instant::now()));
+    }
+
+    /// Lets the process that was stopped go on, once its lease is over and others may have taken what it had.
+    fn resume(&mut self) {
+        let Some((index, since)) = self.stopped.take() else {
+            return;
+        };
+        while !is_over(since) {
+            std::thread::park_timeout(LOOK_EVERY);
+        }
+        self.signal(index, Signal::CONT);
     }
 
     /// Kills a process as the system does when memory runs out, and starts another.
@@ -106,42 +127,30 @@ fn disturb(command: &dyn Fn() -> Command, maintain: &dyn Fn(&str), seen: &Path) 
         command,
         seen,
         children: Vec::new(),
+        stopped: None,
     };
     for _ in 0..PROCESSES {
         let child = crowd.start();
         crowd.children.push(child);
     }
     let mut choice = Choice(7);
-    let mut stopped = None;
     for kill in 0..kills() {
         let before = files_below(seen);
         let more = 1 + choice.below(6);
         crowd.wait_for(|files| files.abs_diff(before) >= more);
         match kill {
-            2 => {
-                crowd.signal(1, Signal::STOP);
-                stopped = Some((1, Instant::now()));
-            }
+            2 => crowd.stop(1),
             4 => maintain("compact"),
             5 => maintain("vacuum"),
-            6 => {
-                // By now others have taken over what it had.
-                if let Some((index, since)) = stopped.take() {
-                    crowd.wait_for(|_| is_over(since));
-                    crowd.signal(index, Signal::CONT);
-                }
-            }
+            6 => crowd.resume(),
             _ => {}
         }
         let victim = choice.below(PROCESSES);
-        if stopped.is_none_or(|(index, _)| index != victim) {
+        if crowd.stopped.is_none_or(|(index, _)| index != victim) {
             crowd.replace(victim);
         }
     }
-    if let Some((index, since)) = stopped {
-        crowd.wait_for(|_| is_over(since));
-        crowd.signal(index, Signal::CONT);
-    }
+    crowd.resume();
     crowd.wait_for(|_| false);
 }
 
