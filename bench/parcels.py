@@ -18,8 +18,8 @@ SIDE, FEW = 750, 20_000
 SHIFT = 0.3
 
 
-def lattice(path, folder):
-    """Writes both sets of parcels as NUMBER.parquet."""
+def lattice(path, folder, side=SIDE, few=FEW):
+    """Writes side² parcels, and a sample of so many of them, as NUMBER.parquet."""
     import geopandas
     import numpy as np
     import rasterio
@@ -28,17 +28,26 @@ def lattice(path, folder):
     with rasterio.open(path) as raster:
         bounds, crs = raster.bounds, raster.crs
     random = np.random.default_rng(1)
-    column, row = np.meshgrid(np.arange(SIDE + 1.0), np.arange(SIDE + 1.0))
-    inner = (column % SIDE > 0) & (row % SIDE > 0)
+    column, row = np.meshgrid(np.arange(side + 1.0), np.arange(side + 1.0))
+    inner = (column % side > 0) & (row % side > 0)
     shift = random.uniform(-SHIFT, SHIFT, (2, *column.shape)) * inner
-    x = bounds.left + (column + shift[0]) / SIDE * (bounds.right - bounds.left)
-    y = bounds.bottom + (row + shift[1]) / SIDE * (bounds.top - bounds.bottom)
+    x = bounds.left + (column + shift[0]) / side * (bounds.right - bounds.left)
+    y = bounds.bottom + (row + shift[1]) / side * (bounds.top - bounds.bottom)
     corner = np.stack([x, y], axis=-1)
     rings = np.stack([corner[:-1, :-1], corner[:-1, 1:], corner[1:, 1:], corner[1:, :-1], corner[:-1, :-1]], axis=2)
     geometry = shapely.polygons(rings.reshape(-1, 5, 2))
     many = geopandas.GeoDataFrame({"parcel_id": np.arange(len(geometry))}, geometry=geometry, crs=crs)
-    for parcels in (many, many.sample(FEW, random_state=1)):
+    for parcels in (many, many.sample(few, random_state=1)):
         parcels.to_parquet(folder / f"{len(parcels)}.parquet")
+
+
+def make(*args):
+    """The same in a process of its own: the peak of a child counts what its parent held when it began."""
+    maker = multiprocessing.get_context("spawn").Process(target=lattice, args=args)
+    maker.start()
+    maker.join()
+    if maker.exitcode:
+        raise SystemExit("the parcels could not be made")
 
 
 def main():
@@ -54,12 +63,7 @@ def main():
         cpu, wall, memory = figures
         print(f"| {parcels} | {job} | {rows} | {wall:.1f} | {cpu:.1f} | {memory:.0f} |", flush=True)
 
-    # In a process of its own: the peak of a child counts what its parent held when it began.
-    maker = multiprocessing.get_context("spawn").Process(target=lattice, args=(args.raster, scratch))
-    maker.start()
-    maker.join()
-    if maker.exitcode:
-        raise SystemExit("the parcels could not be made")
+    make(args.raster, scratch)
     try:
         for parcels in (SIDE * SIDE, FEW):
             file = args.parcels = scratch / f"{parcels}.parquet"
