@@ -18,7 +18,7 @@ impl Keeping {
         mapped_bytes_min: 1 << 20,
         free_bytes_max: 16 << 20,
     };
-    /// For work on whole rasters: blocks of a megabyte or two, one after the other.
+    /// For work on whole rasters: blocks of a megabyte or two and strips of some tens, one after the other.
     pub(crate) const RASTERS: Self = Self {
         mapped_bytes_min: 32 << 20,
         free_bytes_max: 128 << 20,

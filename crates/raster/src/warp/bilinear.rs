@@ -93,26 +93,37 @@ impl Neighbours {
 
     #[inline(always)]
     fn mix<T: Interpolate>(&self, band: &Band<'_, T>, values: &mut [T; LANES]) {
-        let (mut above, mut below) = ([T::Pair::default(); LANES], [T::Pair::default(); LANES]);
         let width = band.width as i32;
-        for lane in 0..LANES {
-            let upper = (self.tops[lane] * width + self.lefts[lane]) as usize;
-            // SAFETY: there are columns x rows values, and `new` leaves a column and a row beyond each neighbour.
-            let (one, two) = unsafe {
-                let lower = upper + band.width;
-                (
-                    band.values.get_unchecked(upper..upper + 2),
-                    band.values.get_unchecked(lower..lower + 2),
-                )
-            };
-            above[lane] = T::pair(one);
-            below[lane] = T::pair(two);
-        }
+        let upper = |lane: usize| (self.tops[lane] * width + self.lefts[lane]) as usize;
+        // SAFETY: there are columns x rows values, and `new` leaves a column and a row beyond each neighbour.
+        let [above, below] = unsafe { pairs_at(band, upper) };
         for lane in 0..LANES {
             let ([a, b], [c, d]) = (T::split(above[lane]), T::split(below[lane]));
             values[lane] = T::mix([a, b, c, d], self.across[lane], self.down[lane]);
         }
     }
+}
+
+/// Loads the upper and the lower neighbours of [`LANES`] pixels, of which `upper` tells the index of the upper left one.
+///
+/// # Safety
+/// That pixel, the next one, and those below both are part of the band.
+#[inline(always)]
+pub(super) unsafe fn pairs_at<T: Interpolate>(
+    band: &Band<'_, T>,
+    upper: impl Fn(usize) -> usize,
+) -> [[T::Pair; LANES]; 2] {
+    let [mut above, mut below] = [[T::Pair::default(); LANES]; 2];
+    for lane in 0..LANES {
+        let upper = upper(lane);
+        let lower = upper + band.width;
+        // SAFETY: the caller says so.
+        unsafe {
+            above[lane] = T::pair(band.values.get_unchecked(upper..upper + 2));
+            below[lane] = T::pair(band.values.get_unchecked(lower..lower + 2));
+        }
+    }
+    [above, below]
 }
 
 /// One pixel, where neighbours may be missing or not valid.

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::bilinear::{MASK_ROWS_MAX, bilinear_pixel};
+use super::bilinear::{MASK_ROWS_MAX, bilinear_pixel, pairs_at};
 use super::curve::Curve;
 use super::interpolate::{Interpolation, MASK_KERNELS_MAX, TAPS_FEW, TAPS_MANY, WEIGHT_MIN};
 use super::kernel::{Band, LANES};
@@ -116,22 +116,10 @@ impl Neighbours {
     #[inline(always)]
     fn mix<T: Interpolate>(&self, band: &Band<'_, T>, values: &mut [T; LANES]) {
         let width = band.width as i32;
-        let upper: [i32; LANES] =
+        let from_base: [i32; LANES] =
             std::array::from_fn(|lane| self.tops[lane] * width + self.lefts[lane]);
-        let (mut above, mut below) = ([T::Pair::default(); LANES], [T::Pair::default(); LANES]);
-        for lane in 0..LANES {
-            let upper = self.base + upper[lane] as usize;
-            // SAFETY: there are columns x rows values, and `new` leaves a column and a row beyond each neighbour.
-            let (one, two) = unsafe {
-                let lower = upper + band.width;
-                (
-                    band.values.get_unchecked(upper..upper + 2),
-                    band.values.get_unchecked(lower..lower + 2),
-                )
-            };
-            above[lane] = T::pair(one);
-            below[lane] = T::pair(two);
-        }
+        // SAFETY: there are columns x rows values, and `new` leaves a column and a row beyond each neighbour.
+        let [above, below] = unsafe { pairs_at(band, |lane| self.base + from_base[lane] as usize) };
         for lane in 0..LANES {
             let ([a, b], [c, d]) = (T::split(above[lane]), T::split(below[lane]));
             values[lane] = T::mix_narrow([a, b, c, d], self.across[lane], self.down[lane]);
